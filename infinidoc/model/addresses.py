@@ -1,0 +1,155 @@
+"""Addresses: a short int8 vector per token, by which a question finds the passages it needs.
+
+A token's address is its hidden state where it enters the attention of an early layer, standardised, projected and
+normalised. A question meets a passage token by token (late interaction, as in ColBERT, arXiv 2004.12832): for each of
+the question's tokens the best cosine over the passage's tokens, averaged with a weight per question token.
+"""
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from importlib.resources import files
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from infinidoc.model.base import BaseModel
+
+LAYER = 8  # of SmolLM2's 30: measured best (6 to 10 are close, 12 to 17 worse); its share of other models' depths
+DEPTH = 30
+DIMENSIONS = 128
+SCALE = 127.0
+# A question word's weight is how surprising it would be to meet it in a passage of this many tokens.
+TYPICAL_PASSAGE = 160
+QUESTION = "Question:"  # sets the question's hidden states to "something is being asked"; scores 1 to 2 points better
+# Of XQuAD's questions 3 in 100 score less at their own article, and 83 in 100 at all the others.
+UNTRAINED_THRESHOLD = 0.44
+BLOCK = 16_384  # addresses that are compared at once
+
+
+@dataclass(frozen=True)
+class AddressHead:
+    """Maps hidden states to addresses. `layer` is where they are taken; hidden size D, vocabulary V.
+
+    mean, std (D,) standardise; projection (D, 128); token_weights (V,) weigh the question's tokens. A best score below
+    `threshold` means that no passage bears on the question.
+    """
+
+    layer: int
+    threshold: float
+    mean: Tensor
+    std: Tensor
+    projection: Tensor
+    token_weights: Tensor
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {field.name: torch.as_tensor(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor]) -> "AddressHead":
+        tensors = {field.name: tensors[field.name] for field in fields(cls)}
+        return cls(int(tensors.pop("layer")), float(tensors.pop("threshold")), **tensors)
+
+    def project(self, states: Tensor) -> Tensor:
+        """Hidden states (…, D) to unit vectors (…, 128)."""
+        standardised = (states.float().cpu() - self.mean) / self.std
+        return F.normalize(standardised @ self.projection, dim=-1)
+
+    def addresses(self, states: Tensor) -> Tensor:
+        """Hidden states (…, D) to addresses (…, 128) int8: unit vectors times 127."""
+        return (self.project(states) * SCALE).round().to(torch.int8)
+
+    def weights(self, ids: Sequence[int]) -> Tensor:
+        """The weights of a question's tokens (N,); they sum to 1."""
+        weights = self.token_weights[torch.tensor(ids)]
+        return weights / weights.sum().clamp(min=1e-9)
+
+
+def address_layer(model: PreTrainedModel) -> int:
+    return min(round(LAYER / DEPTH * model.config.get_text_config(decoder=True).num_hidden_layers), LAYER)
+
+
+def entering(model: PreTrainedModel, layer: int, states: Tensor) -> Tensor:
+    """The residual stream before a layer (…, D), normalised as the layer's attention sees it (where it normalises)."""
+    return getattr(model.get_decoder().layers[layer], "input_layernorm", nn.Identity())(states)
+
+
+def early_states(model: PreTrainedModel, layer: int, ids: Tensor) -> Tensor:
+    """Hidden states (B, N, D) that enter a layer, running only the layers below it. ids (B, N)."""
+    decoder = model.get_decoder()
+    below = copy.copy(decoder)
+    below._modules = {**decoder._modules, "layers": decoder.layers[:layer], "norm": nn.Identity()}
+    return entering(model, layer, below(ids, use_cache=False).last_hidden_state)
+
+
+@torch.no_grad()
+def untrained_head(base: BaseModel) -> AddressHead:
+    """A head that needs no training: an orthogonal projection with a fixed seed, calibrated on a page of text.
+
+    The page gives the mean and deviation of the hidden states, and the model's own idea of how common each token is:
+    its next-token probabilities, averaged. −log(1 − (1 − p)^160) is then the surprise of finding a token of
+    probability p in a passage, the inverse document frequency that BM25 would count in a very large collection.
+    Measured on XQuAD (612 questions, 120 paragraphs): first place 0.946, against 0.912 with equal weights.
+    """
+    page = files(__package__).joinpath("calibration.txt").read_text(encoding="utf-8").split("%%\n")
+    layer = address_layer(base.model)
+    states, probability = [], torch.zeros(base.model.config.get_text_config(decoder=True).vocab_size)
+    tokens = 0
+    for text in page:
+        ids = torch.tensor([[*base.start, *base.encode(text.strip("\n"))]], device=base.device)
+        states.append(early_states(base.model, layer, ids)[0, len(base.start) :].float().cpu())
+        predicted = base.model(ids, use_cache=False).logits[0].float().softmax(-1)
+        probability += predicted.sum(0).cpu()
+        tokens += len(predicted)
+    seen = torch.cat(states)
+    absent = (TYPICAL_PASSAGE * torch.log1p(-(probability / tokens).double().clamp(1e-12, 1 - 1e-6))).exp()
+    generator = torch.Generator().manual_seed(0)
+    square = torch.randn(seen.shape[1], min(DIMENSIONS, seen.shape[1]), generator=generator)
+    projection, _ = torch.linalg.qr(square)
+    if projection.shape[1] < DIMENSIONS:  # a toy model, narrower than an address
+        projection = F.pad(projection, (0, DIMENSIONS - projection.shape[1]))
+    std = seen.std(0).clamp(min=1e-6)
+    surprise = -torch.log1p(-absent).float()
+    return AddressHead(layer, UNTRAINED_THRESHOLD, seen.mean(0), std, projection, surprise)
+
+
+@torch.no_grad()
+def question_vectors(base: BaseModel, head: AddressHead, question: str) -> tuple[Tensor, Tensor]:
+    """A question as unit vectors (N, 128) and their weights (N,)."""
+    prefix, ids = [*base.start, *base.encode(QUESTION)], base.encode(" " + question.strip())
+    states = early_states(base.model, head.layer, torch.tensor([[*prefix, *ids]], device=base.device))
+    return head.project(states[0, len(prefix) :]), head.weights(ids)
+
+
+def score(question: Tensor, weights: Tensor, addresses: Tensor, rows: Sequence[int]) -> Tensor:
+    """Late interaction of a question (N, 128) with passages; passage i owns rows[i]:rows[i + 1] of addresses (R, 128).
+
+    Returns one score per passage, at most 1: Σ weight · max over the passage's tokens of the cosine.
+    """
+    total = len(addresses)
+    bounds = torch.tensor([*rows, total])
+    scores = torch.empty(len(rows))
+    first = 0
+    while first < len(rows):  # whole passages, about BLOCK rows at a time: float32 copies stay small
+        last = max(first + 1, int(torch.searchsorted(bounds, bounds[first] + BLOCK, right=True)) - 1)
+        block = addresses[int(bounds[first]) : int(bounds[last])]
+        cosines = block.float() @ (question.T / SCALE)
+        lengths = bounds[first + 1 : last + 1] - bounds[first:last]
+        best = torch.segment_reduce(cosines, "max", lengths=lengths, axis=0)
+        scores[first:last] = best @ weights
+        first = last
+    return scores
+
+
+def score_naive(question: Tensor, weights: Tensor, addresses: Tensor, rows: Sequence[int]) -> Tensor:
+    """`score`, word for word: the oracle of the tests."""
+    scores = []
+    for start, end in zip(rows, [*rows[1:], len(addresses)], strict=True):
+        passage = [address.float() / SCALE for address in addresses[start:end]]
+        scores.append(
+            math.fsum(float(w) * max(float(q @ p) for p in passage) for q, w in zip(question, weights, strict=True))
+        )
+    return torch.tensor(scores)

@@ -1,0 +1,286 @@
+"""Infini-attention (arXiv 2404.07143) attached to an unmodified `transformers` decoder.
+
+    attach(model)                              # once
+    memory = CompressiveMemory(model)
+    model(ids, past_key_values=memory)         # attends locally, reads what earlier segments left
+    memory.fold()                              # moves the segment into the memory and empties the window
+    model.generate(ids, past_key_values=memory.copy())
+
+Three hooks do it, none of them a fork: an attention function and a mask function under one name, and a pre-hook per
+attention module that hands over the cache, the hidden states and the rotation. Local attention is the model's own SDPA
+attention, so that with an empty memory, or with closed gates, every logit is the base model's.
+"""
+
+import copy
+from typing import Any, NamedTuple, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.cache_utils import Cache, DynamicLayer
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from infinidoc.model.kernels import KERNELS, Kernel, Readout, State
+
+NAME = "infini"
+CLOSED = float("-inf")  # σ(−∞) = 0: a gate that lets exactly nothing of the memory through
+
+
+class InfiniParameters(nn.Module):
+    """What an adapter trains in one attention module, beside LoRA. H query heads, K KV heads, hidden size D.
+
+    gate   g = σ(gate_bias + h·gate_weight), per query head and token: A = g·A_mem + (1 − g)·A_dot (Eq. 6, where the
+           paper has gate_bias alone)
+    write  w = σ(write_bias + h·write_weight), per KV head and token: how much of a token is written
+    ridge  λ = softplus(ridge_bias) / 10, per KV head, for the least-squares kernel
+
+    Fresh parameters leave the base model as it is: gates closed, every token written in full.
+    """
+
+    def __init__(self, heads: int, kv_heads: int, hidden_size: int, device: torch.device):
+        super().__init__()
+
+        def parameter(*shape: int, value: float = 0.0) -> nn.Parameter:
+            return nn.Parameter(torch.full(shape, value, device=device, dtype=torch.float32), requires_grad=False)
+
+        self.gate_bias, self.gate_weight = parameter(heads, value=CLOSED), parameter(hidden_size, heads)
+        self.write_bias, self.write_weight = parameter(kv_heads, value=-CLOSED), parameter(hidden_size, kv_heads)
+        self.ridge_bias = parameter(kv_heads)
+
+    def gate(self, hidden: Tensor) -> Tensor:
+        """(B, N, D) to (B, N, H, 1), between 0 and 1."""
+        return torch.sigmoid(self.gate_bias + hidden.float() @ self.gate_weight)[..., None].to(hidden.dtype)
+
+    def write_weights(self, hidden: Tensor) -> Tensor:
+        """(B, N, D) to (B, K, N), between 0 and 1."""
+        return torch.sigmoid(self.write_bias + hidden.float() @ self.write_weight).transpose(1, 2)
+
+    def ridge(self) -> Tensor:
+        return F.softplus(self.ridge_bias) * 0.1
+
+    def is_closed(self) -> bool:
+        return bool((self.gate_bias == CLOSED).all())
+
+
+class Inputs(NamedTuple):
+    """What the pre-hook hands to the attention function."""
+
+    layer: "InfiniLayer"
+    hidden: Tensor  # (B, N, D), the attention module's input
+    rotation: tuple[Tensor, Tensor] | None  # cos, sin (B or 1, N, R); None where the layer doesn't rotate
+
+
+class InfiniLayer(DynamicLayer):
+    """One layer's window (keys, values) and its compressive memory (`state`).
+
+    Positions restart at 0 in each segment, so what is folded must not carry any: keys are kept a second time as they
+    were before rotation. Folding can't be undone: the layer is not croppable.
+    """
+
+    is_croppable = False
+
+    def __init__(self, kernel: Kernel, parameters: InfiniParameters):
+        super().__init__()
+        self.kernel, self.parameters = kernel, parameters
+        self.state: State | None = None
+        self.recording = True  # keep what a fold needs; a reader that won't fold switches it off
+        self._keys: list[Tensor] = []
+        self._weights: list[Tensor] = []
+        self._readout: Readout | None = None
+
+    def record(self, keys: Tensor, weights: Tensor) -> None:
+        """Keeps position-free keys (B, K, N, D) and write weights (B, K, N) for the next fold."""
+        self._keys.append(keys)
+        self._weights.append(weights)
+
+    def fold(self, mask: Tensor | None) -> None:
+        """Write after read: the window goes into the state and is emptied. mask (B, N), 1 for tokens, 0 for padding."""
+        if not self._keys or self.values is None:
+            return
+        keys, weights = torch.cat(self._keys, -2), torch.cat(self._weights, -1)
+        # Half precision would round each product before it is summed.
+        keys, values = keys.to(weights.dtype), self.values.to(weights.dtype)
+        rows, heads, tokens, key_dim = keys.shape
+        state = self.state or self.kernel.empty(rows, heads, key_dim, values.shape[-1], keys.device)
+        mask = torch.ones(rows, tokens, device=keys.device) if mask is None else mask
+        # float64 follows wherever the sums live (see accumulator_device)
+        self.state = self.kernel.write(state, keys, values, weights, mask.to(weights))
+        self.clear()
+
+    def clear(self) -> None:
+        """Empties the window and forgets what was recorded of it; the state stays."""
+        self.keys = self.values = None
+        self.is_initialized = False
+        self._keys, self._weights, self._readout = [], [], None
+
+    def reset(self) -> None:
+        self.clear()
+        self.state = None
+
+    def read(self, queries: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Position-free queries (B, H, N, D) to A_mem (B, N, H, V), and which rows hold anything (B,); or None."""
+        if self.state is None or self.parameters.is_closed():
+            return None
+        if self._readout is None:
+            ridge = self.parameters.ridge()
+            self._readout = self.kernel.readout(self.state, ridge, torch.float32, queries.device)
+        rows, heads, tokens, dim = queries.shape
+        kv_heads = self._readout.matrix.shape[1]
+        # Query heads of a group share a KV head's memory: fold the group into the token axis.
+        grouped = queries.float().reshape(rows, kv_heads, heads // kv_heads * tokens, dim)
+        read = self.kernel.read(self._readout, grouped).to(queries.dtype)
+        return read.reshape(rows, heads, tokens, -1).transpose(1, 2), self._readout.present
+
+    def set_state(self, state: State | None) -> None:
+        self.state, self._readout = state, None
+
+    def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
+        super().reorder_cache(beam_idx)
+        self._select(beam_idx)
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        super().batch_select_indices(indices)
+        self._select(indices)
+
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        super().batch_repeat_interleave(repeats)
+        if self.state is not None:
+            rows = torch.arange(len(self.state.tokens), device=self.state.tokens.device)
+            self._select(rows.repeat_interleave(repeats))
+
+    def _select(self, rows: Tensor) -> None:
+        self._keys = [keys[rows] for keys in self._keys]
+        self._weights = [weights[rows] for weights in self._weights]
+        if self.state is not None:
+            self.set_state(self.state.rows(rows.to(self.state.tokens.device)))
+
+
+class CompressiveMemory(Cache):
+    """A `transformers` cache whose layers remember all folded segments in constant size.
+
+    `state` is what a collection keeps: one `State` per layer, or None before anything was folded.
+    """
+
+    def __init__(self, model: PreTrainedModel, state: list[State] | None = None):
+        modules = attention_modules(model)
+        if not hasattr(modules[0], "infini"):
+            raise ValueError("infini-attention is not attached to this model: call attach(model) first")
+        kernel = KERNELS[model.config.infini_kernel]
+        self.infini_layers = [InfiniLayer(kernel, module.infini) for module in modules]
+        super().__init__(layers=list(self.infini_layers))
+        if state is not None:
+            self.load(state)
+
+    @property
+    def state(self) -> list[State] | None:
+        states = [layer.state for layer in self.infini_layers if layer.state is not None]
+        return states or None
+
+    def load(self, state: list[State] | None) -> None:
+        """Takes a state as it is (not a copy: states are values). Rows of the state are rows of the batch."""
+        for index, layer in enumerate(self.infini_layers):
+            layer.set_state(None if state is None else state[index])
+
+    def fold(self, mask: Tensor | None = None) -> None:
+        """Moves the window into the memory. mask (B, N) over the window: 1 for tokens, 0 for padding; None: all 1."""
+        for layer in self.infini_layers:
+            layer.fold(mask)
+
+    def clear(self) -> None:
+        """Empties the window without folding it."""
+        for layer in self.infini_layers:
+            layer.clear()
+
+    def read_only(self) -> Self:
+        """Stops keeping what a fold would need: a little faster, for answering."""
+        for layer in self.infini_layers:
+            layer.recording = False
+        return self
+
+    def copy(self) -> Self:
+        """A memory of its own with the same content: `generate` fills the window of the cache that it gets."""
+        twin = copy.copy(self)
+        twin.infini_layers = [copy.copy(layer) for layer in self.infini_layers]
+        for layer in twin.infini_layers:
+            layer._keys, layer._weights = list(layer._keys), list(layer._weights)
+        twin.layers = list(twin.infini_layers)
+        return twin
+
+
+def attention_modules(model: PreTrainedModel) -> list[Any]:
+    """The self-attention module of every decoder layer, in order."""
+    return [layer.self_attn for layer in model.get_decoder().layers]
+
+
+def attach(model: PreTrainedModel, kernel: str = "least_squares") -> None:
+    """Gives every attention module of a decoder its memory parameters and hooks. Calling it again changes the kernel.
+
+    Raises ValueError for an unknown kernel, or a model without `layers[i].self_attn`.
+    """
+    if kernel not in KERNELS:
+        raise ValueError(f"unknown kernel {kernel!r}: choose one of {', '.join(KERNELS)}")
+    if not all(hasattr(layer, "self_attn") for layer in getattr(model.get_decoder(), "layers", [None])):
+        raise ValueError(f"{type(model).__name__} has no layers[i].self_attn to attach to")
+    config = model.config.get_text_config(decoder=True)
+    model.config.infini_kernel = kernel
+    for module in attention_modules(model):
+        if not hasattr(module, "infini"):
+            kv_heads = config.num_attention_heads // module.num_key_value_groups
+            device = next(module.parameters()).device
+            module.infini = InfiniParameters(config.num_attention_heads, kv_heads, config.hidden_size, device)
+            module.register_forward_pre_hook(_hand_over, with_kwargs=True)
+    model.set_attn_implementation(NAME)
+
+
+def _hand_over(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    cache = kwargs.get("past_key_values")
+    if isinstance(cache, CompressiveMemory):
+        hidden = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
+        rotation = kwargs.get("position_embeddings") if getattr(module, "use_rope", True) else None
+        kwargs["infini"] = Inputs(cache.infini_layers[module.layer_idx], hidden, rotation)
+    return args, kwargs
+
+
+def infini_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    infini: Inputs | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """A = g·A_mem + (1 − g)·A_dot (Eq. 6). query (B, H, N, D), key and value (B, K, window, D) to (B, N, H, V)."""
+    local, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    if infini is None:
+        return local, None
+    layer, hidden, rotation = infini
+    if layer.recording:
+        new = key[:, :, -query.shape[2] :]
+        layer.record(unrotate(new, rotation), module.infini.write_weights(hidden))
+    if (found := layer.read(unrotate(query, rotation))) is None:
+        return local, None
+    read, present = found
+    gate = module.infini.gate(hidden) * present[:, None, None, None].to(hidden.dtype)
+    return gate * read + (1 - gate) * local, None
+
+
+def unrotate(x: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Takes the rotary position out of x (B, H, N, D): the inverse of x·cos + rotate_half(x)·sin.
+
+    cos and sin (B or 1, N, R) cover the first R ≤ D dimensions, and may carry a scale (YaRN, LongRoPE).
+    """
+    if rotation is None:
+        return x
+    cos, sin = (part[:, None].to(x.dtype) for part in rotation)
+    rotated, rest = x[..., : cos.shape[-1]], x[..., cos.shape[-1] :]
+    left, right = rotated.chunk(2, dim=-1)
+    scale = cos.square() + sin.square()
+    return torch.cat([(rotated * cos + torch.cat([right, -left], -1) * sin) / scale, rest], dim=-1)
+
+
+ALL_ATTENTION_FUNCTIONS.register(NAME, infini_attention)
+ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, sdpa_mask)

@@ -1,0 +1,10 @@
+"""How a compressive memory is written and read. Three kernels, one shape: `State` in, `State` out."""
+
+from infinidoc.model.kernels.least_squares import LeastSquares
+from infinidoc.model.kernels.linear import Delta, Linear
+from infinidoc.model.kernels.state import ACCUMULATOR, Readout, State
+
+Kernel = Linear | LeastSquares
+KERNELS: dict[str, Kernel] = {kernel.name: kernel for kernel in (Linear(), Delta(), LeastSquares())}
+
+__all__ = ["ACCUMULATOR", "KERNELS", "Delta", "Kernel", "LeastSquares", "Linear", "Readout", "State"]

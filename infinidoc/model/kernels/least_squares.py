@@ -1,0 +1,57 @@
+"""The least-squares memory: the optimum that the delta rule walks towards, kept as two plain sums.
+
+The best linear map from features to values in the ridge sense, W = argmin Σ w ‖φW − v‖² + λ‖W‖², needs only
+G = Σ w φφᵀ and C = Σ w φvᵀ: W = (G + λI)⁻¹ C. Being sums, they don't depend on order, add up across documents, and a
+document can be subtracted. Related: mesa-layers (arXiv 2309.05858), recursive least squares, DeltaNet (2406.06484).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from infinidoc.model.kernels.state import ACCUMULATOR, Readout, State
+
+
+class LeastSquares:
+    """G ← G + Σ w φφᵀ, C ← C + Σ w φvᵀ; read φ(q)(G + λI)⁻¹C, with φ the L2-normalised vector."""
+
+    name = "least_squares"
+    additive = True
+
+    def features(self, x: Tensor) -> Tensor:
+        """φ, from (…, D) to (…, F = D)."""
+        return F.normalize(x, dim=-1)
+
+    def empty(self, rows: int, heads: int, key_dim: int, value_dim: int, device: torch.device) -> State:
+        return State.zeros((rows, heads, key_dim, value_dim), (rows, heads, key_dim, key_dim), device)
+
+    def write(self, state: State, keys: Tensor, values: Tensor, weights: Tensor, mask: Tensor) -> State:
+        """Folds a segment in. keys (B, H, N, D) position-free, values (B, H, N, V), weights (B, H, N), mask (B, N)."""
+        features = self.features(keys)
+        weighted = (features * (weights * mask[:, None])[..., None]).transpose(-1, -2)
+        return State(
+            state.association + (weighted @ values).to(state.association),
+            state.normaliser + (weighted @ features).to(state.normaliser),
+            state.tokens + mask.sum(-1).to(state.tokens),
+        )
+
+    def readout(self, state: State, ridge: Tensor, dtype: torch.dtype, device: torch.device) -> Readout:
+        """Solves for W once; `ridge` (H,) is λ > 0. In float64: G grows with the text, λ does not."""
+        eye = torch.eye(state.normaliser.shape[-1], dtype=ACCUMULATOR, device=state.normaliser.device)
+        regularised = state.normaliser + ridge.to(state.normaliser)[:, None, None] * eye
+        matrix = torch.linalg.solve(regularised, state.association)
+        return Readout(matrix.to(device, dtype), None, (state.tokens > 0).to(device, dtype))
+
+    def read(self, readout: Readout, queries: Tensor) -> Tensor:
+        """Queries (B, H, N, D), position-free, to what the memory holds for them (B, H, N, V)."""
+        return self.features(queries) @ readout.matrix
+
+    def recurrence(self, state: State, keys: Tensor, values: Tensor, weights: Tensor, mask: Tensor) -> State:
+        """`write`, one token after the other, as the definition says it: the oracle of the tests."""
+        association, normaliser = state.association.clone(), state.normaliser.clone()
+        for b, h, n in torch.cartesian_prod(*(torch.arange(size) for size in keys.shape[:3])).tolist():
+            feature = self.features(keys[b, h, n]).to(ACCUMULATOR)
+            weight = weights[b, h, n] * mask[b, n]
+            association[b, h] += weight * torch.outer(feature, values[b, h, n].to(ACCUMULATOR))
+            normaliser[b, h] += weight * torch.outer(feature, feature)
+        return State(association, normaliser, state.tokens + mask.sum(-1))

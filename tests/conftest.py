@@ -1,0 +1,37 @@
+"""Every test has a home and a working directory of its own; the real base model is shared."""
+
+import pytest
+import torch
+
+from infinidoc.model.base import load_base
+from tests.tiny import share_real_models, tiny_model
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """An INFINIDOC_HOME that is empty but for the real models, and an empty working directory."""
+    folder = tmp_path / "home"
+    share_real_models(folder)
+    monkeypatch.setenv("INFINIDOC_HOME", str(folder))
+    monkeypatch.delenv("INFINIDOC_MODEL", raising=False)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Tiny tensors only lose time to threads, and two test runs at once would collapse."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """The directory of a tiny random llama."""
+    return tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def real_base():
+    """The embedded base model, loaded once. Tests must leave it as it was."""
+    return load_base()
