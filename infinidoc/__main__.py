@@ -1,0 +1,5 @@
+"""`python -m infinidoc`."""
+
+from infinidoc.cli import main
+
+main()

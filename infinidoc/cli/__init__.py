@@ -1,0 +1,61 @@
+"""The command line. Every module here parses, calls the library, and prints; `main` turns errors into one line."""
+
+import sqlite3
+import sys
+
+import typer
+
+from infinidoc.errors import InfinidocError
+
+app = typer.Typer(
+    name="infinidoc",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Reads whole document collections into the memory of a language model, and answers questions about them, "
+    "with sources.\n\nStart with:  [bold]infinidoc ingest ./docs[/bold]  and then  "
+    '[bold]infinidoc ask "What is …?"[/bold]',
+)
+
+# Imported after `app`, so that help lists commands in the order in which people need them.
+from infinidoc.cli import ask, collections, documents, ingest, log, models  # noqa: E402
+
+app.command("ingest")(ingest.ingest)
+app.command("ask")(ask.ask)
+app.command("log")(log.log)
+app.add_typer(collections.app, name="collections")
+app.add_typer(documents.app, name="documents")
+app.add_typer(models.app, name="models")
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(installed("infinidoc"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """The `infinidoc` command: errors that a person can mend become one line on stderr and exit code 1."""
+    try:
+        app()
+    except InfinidocError as error:
+        _fail(str(error))
+    except sqlite3.Error as error:
+        _fail(f"the collection's manifest can't be used: {error}")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}")
+
+
+def _fail(message: str) -> None:
+    from infinidoc.cli.render import err
+
+    err.print("[bold red]infinidoc:[/bold red] ", end="")
+    err.print(" ".join(message.split()), markup=False)
+    sys.exit(1)

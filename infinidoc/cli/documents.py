@@ -1,0 +1,85 @@
+"""`infinidoc documents`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from infinidoc.cli import render
+from infinidoc.cli.options import CollectionOption, JsonOption, loaded
+
+app = typer.Typer(no_args_is_help=True, help="List, show and remove the documents in a collection.")
+
+SHOWN_CHARACTERS = 600
+
+Name = Annotated[str, typer.Argument(help="A path, the end of one (guide.pdf), or a quoted glob.")]
+
+
+@app.command("list")
+def list_(collection: CollectionOption = None, json: JsonOption = False) -> None:
+    """List the documents in a collection.
+
+    Example:  infinidoc documents list --collection manuals
+    """
+    from infinidoc.reading.collection import Collection, display
+
+    with Collection.open(collection, create=False) as target:
+        documents = target.documents()
+    if json:
+        render.print_json({"documents": [asdict(document) for document in documents]})
+        return
+    rows = [
+        (display(d.path), d.format, d.pages or "", f"{d.tokens:,}", render.size(d.bytes), d.ingested_at)
+        for d in documents
+    ]
+    render.print_table(("document", "format", "pages", "tokens", "size", "ingested"), rows, ("pages", "tokens", "size"))
+
+
+@app.command()
+def show(
+    name: Name,
+    collection: CollectionOption = None,
+    text: Annotated[bool, typer.Option("--text", help="Print the whole text, and nothing else.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show a document, and the text that was read from it.
+
+    Example:  infinidoc documents show guide.pdf --text
+    """
+    from infinidoc.reading.collection import Collection
+
+    with Collection.open(collection, create=False) as target:
+        for document in target.find(name):
+            content = target.store.document(document.id).text
+            if text:
+                render.out.print(content, markup=False)
+            elif json:
+                passages = [asdict(passage) for passage in target.store.passages(document.id)]
+                render.print_json({**asdict(document), "text": content, "passages": passages})
+            else:
+                render.print_facts(asdict(document))
+                render.out.print("\n" + content[:SHOWN_CHARACTERS].strip(), style="dim", markup=False)
+
+
+@app.command()
+def remove(name: Name, collection: CollectionOption = None, json: JsonOption = False) -> None:
+    """Take documents out of a collection: out of its memory, its addresses and its text.
+
+    The memory is a sum over documents: each is read once more and subtracted. The file itself stays where it is.
+
+    Examples:
+
+      infinidoc documents remove guide.pdf
+      infinidoc documents remove '*/drafts/*'
+    """
+    from infinidoc.reading.collection import Collection, display
+
+    with Collection.open(collection, create=False) as target:
+        found = target.find(name)
+        loaded(target)
+        target.remove(found)
+    if json:
+        render.print_json({"removed": [asdict(document) for document in found]})
+    else:
+        for document in found:
+            render.out.print(f"removed {display(document.path)}", markup=False)

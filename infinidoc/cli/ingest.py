@@ -1,0 +1,113 @@
+"""`infinidoc ingest`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from infinidoc.cli import render
+from infinidoc.cli.options import CollectionOption, JsonOption, ModelOption, loaded
+
+if TYPE_CHECKING:
+    from infinidoc.reading.ingest import Progress as Reached
+    from infinidoc.reading.ingest import Summary
+
+SHOWN_SKIPPED = 20
+
+
+def ingest(
+    paths: Annotated[list[str], typer.Argument(help="Files, directories, globs; [bold]-[/bold] is standard input.")],
+    collection: CollectionOption = None,
+    include: Annotated[list[str], typer.Option(help="Only files that match this gitignore pattern. Repeatable.")] = [],  # noqa: B006
+    exclude: Annotated[list[str], typer.Option(help="No files that match this gitignore pattern. Repeatable.")] = [],  # noqa: B006
+    sync: Annotated[bool, typer.Option("--sync", help="Also drop documents whose files are gone from PATHS.")] = False,
+    model: ModelOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Read documents into a collection's memory.
+
+    Text, Markdown, reStructuredText, HTML, PDF, Word, PowerPoint, Excel, CSV, EPUB, mail, JSON, notebooks and source
+    code. Unchanged files are passed over and changed ones replaced, so run it again whenever you like.
+
+    Examples:
+
+      infinidoc ingest ./docs
+      infinidoc ingest --collection manuals 'manuals/**/*.pdf' notes.md
+      infinidoc ingest . --exclude 'drafts/' --sync
+      git log | infinidoc ingest -
+    """
+    from infinidoc.reading.collection import Collection
+
+    with Collection.open(collection, model) as target:
+        loaded(target)
+        with progress_bar() as show:
+            summary = target.ingest(paths, include, exclude, sync, show)
+        if json:
+            render.print_json(asdict(summary))
+        else:
+            print_summary(summary, str(target.directory))
+
+
+class Speed(ProgressColumn):
+    """Tokens so far, and tokens per second over the last seconds."""
+
+    def render(self, task: Task) -> Text:
+        tokens = task.fields["tokens"]
+        speed = f"{tokens / task.elapsed:,.0f} tokens/s" if task.elapsed and tokens else ""
+        return Text(f"{tokens:,} tokens  {speed}", style="cyan")
+
+
+@contextmanager
+def progress_bar() -> "Iterator[Callable[[Reached], None]]":
+    columns = [
+        TextColumn("{task.fields[files]}"),
+        BarColumn(bar_width=30),
+        Speed(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("[dim]{task.description}"),
+    ]
+    with Progress(*columns, console=render.err, transient=True, disable=not render.err.is_terminal) as bar:
+        task = bar.add_task("", total=None, tokens=0, files="")
+
+        def show(reached: "Reached") -> None:
+            bar.update(
+                task,
+                description=reached.name[-40:],
+                total=max(reached.bytes_total, 1),
+                completed=reached.bytes_done,
+                tokens=reached.tokens,
+                files=f"{reached.files_done}/{reached.files} files",
+            )
+
+        yield show
+
+
+def print_summary(summary: "Summary", directory: str) -> None:
+    changes = {
+        "added": summary.added,
+        "replaced": summary.replaced,
+        "removed": summary.removed,
+        "unchanged": summary.unchanged,
+        "skipped": len(summary.skipped),
+    }
+    done = ", ".join(f"{count:,} {what}" for what, count in changes.items() if count) or "nothing to do"
+    speed = f" ({summary.tokens / summary.seconds:,.0f} tokens/s)" if summary.tokens else ""
+    holds = summary.collection
+    render.print_facts(
+        {
+            "documents": done,
+            "read": f"{render.plural(summary.tokens, 'token')}, {render.plural(summary.pages, 'page')} "
+            f"in {summary.seconds:.1f} s{speed}",
+            "collection": f"{render.plural(holds['documents'], 'document')}, {holds['tokens']:,} tokens in {directory}",
+            "memory": f"{render.size(holds['state_bytes'])} compressive state, "
+            f"{render.size(holds['address_bytes'])} addresses, {render.size(holds['text_bytes'])} text",
+        }
+    )
+    for skipped in summary.skipped[:SHOWN_SKIPPED]:
+        render.err.print(f"skipped {skipped.name}: {skipped.reason}", style="yellow", markup=False)
+    if len(summary.skipped) > SHOWN_SKIPPED:
+        render.note(f"… and {len(summary.skipped) - SHOWN_SKIPPED} more; --json lists them all")

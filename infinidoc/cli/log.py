@@ -1,0 +1,38 @@
+"""`infinidoc log`."""
+
+from typing import Annotated
+
+import typer
+
+from infinidoc.cli import render
+from infinidoc.cli.options import CollectionOption, JsonOption
+
+
+def log(
+    collection: CollectionOption = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many of the newest entries.")] = 10,
+    json: JsonOption = False,
+) -> None:
+    """What was asked of a collection, newest first: questions, answers, sources, timings.
+
+    Examples:
+
+      infinidoc log
+      infinidoc log --collection manuals -n 100 --json
+    """
+    from infinidoc.reading.collection import Collection
+
+    with Collection.open(collection, create=False) as target:
+        entries = target.log(last)
+    if json:
+        render.print_json(entries)
+        return
+    if not entries:
+        render.note("nothing was asked yet")
+    for entry in entries:
+        render.out.print(f"{entry['asked_at']}  ", style="dim", end="")
+        render.out.print(entry["question"], style="bold", markup=False)
+        render.out.print(entry["answer"], markup=False)
+        for source in entry["sources"]:
+            render.out.print(f"  {source['document']}, {source['place']}", style="cyan", markup=False)
+        render.out.print(f"  {entry['timings']['total']:.1f} s", style="dim")

@@ -1,0 +1,150 @@
+"""`infinidoc models`: which base models are here, fetching one, looking at one."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from infinidoc.errors import InfinidocError
+from infinidoc.model import base
+from infinidoc.model.embedded import EMBEDDED, LICENCE
+
+app = typer.Typer(no_args_is_help=True, help="The base models: which are here, fetching one, looking at one.")
+
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        help=f"{EMBEDDED}, a directory, or a Hugging Face id (org/name). Default: INFINIDOC_MODEL, or {EMBEDDED}.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+STAGES = {
+    "wait": "waiting for another pull",
+    "look up": "looking it up",
+    "download": "downloading",
+    "convert": "converting",
+}
+
+
+def fetch(name: str | None = None) -> Path:
+    """Have a model on this machine, with a progress bar on stderr if it has to be fetched.
+
+    Raises InfinidocError if it can't be had.
+    """
+    found = base.find(name)
+    if found is not None:
+        return found
+    name = base.base_name(name)
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(name)
+
+        def progress(stage: str, done: int, total: int) -> None:
+            bars.update(bar, description=f"{name}: {STAGES[stage]}", completed=done, total=total or None)
+
+        return base.ensure(name, progress)
+
+
+@app.command("list")
+def list_models(as_json: Json = False) -> None:
+    """The models on this machine: the embedded one, and those of known families in the Hugging Face cache.
+
+    Examples:
+
+      infinidoc models list
+
+      infinidoc models list --json
+    """
+    cards = base.on_this_machine()
+    with Console(stderr=True).status("hashing"):
+        models = [_plain(card) for card in cards]
+    if as_json:
+        typer.echo(json.dumps(models, indent=2))
+        return
+    table = Table("name", "family", "parameters", "dtype", "on disk", "digest", "where", box=None, pad_edge=False)
+    for model in models:
+        table.add_row(
+            model["name"],
+            model["family"],
+            f"{model['parameters'] / 1e6:,.0f} M",
+            model["dtype"],
+            _megabytes(model["size"]),
+            model["digest"][:12],
+            model["path"],
+        )
+    if models:
+        Console(width=1_000).print(table)  # a path that the terminal wraps can still be copied
+    if EMBEDDED not in [card.name for card in cards]:
+        typer.echo(f"{EMBEDDED} isn't here yet: infinidoc models pull")
+
+
+@app.command()
+def pull(name: Name = None) -> None:
+    """Fetch a model, and convert it if it needs that. Does nothing if it is there.
+
+    Examples:
+
+      infinidoc models pull
+
+      infinidoc models pull HuggingFaceTB/SmolLM2-360M-Instruct
+    """
+    there = base.find(name) is not None
+    path = fetch(name)
+    card = base.describe(base.base_name(name), path)
+    typer.echo(f"{card.name} {'is already there' if there else 'is ready'}: {path} ({_megabytes(card.size)})")
+
+
+@app.command()
+def show(name: Name = None, as_json: Json = False) -> None:
+    """A model's shape, its digest, and what it would run on.
+
+    Examples:
+
+      infinidoc models show
+
+      infinidoc models show ./my-model --json
+    """
+    name = base.base_name(name)
+    path = base.find(name)
+    if path is None:
+        raise InfinidocError(f"{name} isn't on this machine", f"infinidoc models pull {name}")
+    model = _plain(base.describe(name, path))
+    device = base.choose_device()
+    model["runs_on"] = str(device)
+    model["runs_in"] = str(base.choose_dtype(device)).removeprefix("torch.")
+    model["licence"] = LICENCE if name == EMBEDDED else None
+    if as_json:
+        typer.echo(json.dumps(model, indent=2))
+        return
+    rows = {
+        "name": name,
+        "family": model["family"],
+        "parameters": f"{model['parameters']:,}",
+        "weights": f"{model['dtype']}, {_megabytes(model['size'])} on disk",
+        "layers": model["layers"],
+        "heads": f"{model['heads']} of {model['head_dim']} dimensions; {model['kv_heads']} for keys and values",
+        "vocabulary": f"{model['vocabulary']:,}",
+        "context": f"{model['context']:,} tokens",
+        "runs on": f"{model['runs_on']}, in {model['runs_in']}",
+        "licence": model["licence"] or "see its model card",
+        "digest": model["digest"],
+        "where": model["path"],
+    }
+    for label, value in rows.items():
+        typer.echo(f"{label:<11} {value}")
+
+
+def _plain(card: base.Card) -> dict[str, Any]:
+    """A card as JSON has it, with the digest."""
+    return {**asdict(card), "path": str(card.path), "digest": base.digest(card.path)}
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"

@@ -1,0 +1,37 @@
+"""Options that several commands share, and loading the model with something to look at meanwhile."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infinidoc.cli import render
+
+if TYPE_CHECKING:
+    from infinidoc.reading.collection import Collection
+
+CollectionOption = Annotated[
+    str | None,
+    typer.Option("--collection", "-c", metavar="NAME", help="A named collection; default: this directory's own."),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        envvar="INFINIDOC_MODEL",
+        help="The base model of a new collection: a directory, a hub id, or smollm2-135m-instruct (the default).",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def loaded(collection: "Collection") -> None:
+    """Loads a collection's model: a bar while it is fetched the first time, a spinner while it is loaded."""
+    from infinidoc.cli.models import fetch
+
+    fetch(collection.model)
+    if not render.err.is_terminal:
+        collection.load()
+        return
+    with render.err.status("loading the model"):
+        collection.load()

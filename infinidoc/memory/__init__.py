@@ -1,0 +1,1 @@
+"""What lasts: compressive state, addresses, text and manifest."""

@@ -1,0 +1,420 @@
+"""A collection on the disk: a SQLite manifest and immutable tensor files. The only code that touches them.
+
+Whatever changes, tensors are written first, under names that nobody knows yet; one SQL transaction then makes them
+the collection, and what it no longer names is deleted. A crash at any instant leaves either the old collection or the
+new one, and perhaps files that nobody names: the next writer sweeps them up.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from infinidoc.documents.document import Document, Mark
+from infinidoc.errors import InfinidocError
+from infinidoc.memory import tensors
+from infinidoc.model.kernels import State
+
+FORMAT = "1"
+MANIFEST = "manifest.sqlite"
+ADDRESS_FILE_ROWS = 65_536  # 8 MiB: few enough files to search, small enough to rewrite when a document goes
+LOCK_SECONDS = 10.0
+LOOKS = 10  # a writer would have to commit this often between a reader's look-up and its reading
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a collection was read with. Another model's memory means nothing to this one."""
+
+    model: str
+    model_digest: str
+    adapter: str
+    kernel: str
+
+
+@dataclass(frozen=True)
+class StoredDocument:
+    """A row of the manifest, without the text. `bytes` is the size of the file that was read."""
+
+    id: int
+    path: str
+    digest: str
+    bytes: int
+    format: str
+    pages: int
+    tokens: int
+    ingested_at: str
+
+
+@dataclass(frozen=True)
+class PassageRow:
+    """Where a passage stands in its document's text, and its tokens' addresses in an address file."""
+
+    start: int
+    end: int
+    file: str
+    row: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class NewDocument:
+    """A document on its way into the manifest."""
+
+    path: str
+    digest: str
+    bytes: int
+    document: Document
+    passages: Sequence[PassageRow]
+
+
+@dataclass(frozen=True)
+class AddressBlock:
+    """One address file: `addresses` (rows, 128) int8, memory-mapped; passage i owns rows[i] up to rows[i + 1]."""
+
+    addresses: Tensor
+    passages: list[int]
+    rows: list[int]
+
+
+class Store:
+    """One collection. Open it as often as you like; one `writing()` at a time, readers go on meanwhile."""
+
+    def __init__(self, directory: Path, connection: sqlite3.Connection):
+        self.directory = directory
+        self._sql = connection
+        self._writing = False
+
+    # -- opening -------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def exists(cls, directory: Path) -> bool:
+        """Whether there is a collection here. One whose creation was cut short doesn't count."""
+        if not (directory / MANIFEST).is_file():
+            return False
+        connection = cls._connect(directory)
+        try:
+            return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is not None
+        finally:
+            connection.close()
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Raises InfinidocError if there is no collection, or one of a format that this version doesn't know."""
+        if not cls.exists(directory):
+            raise InfinidocError(f"there is no collection at {directory}", "make one with: infinidoc ingest PATH")
+        store = cls(directory, cls._connect(directory))
+        if (found := store.meta("format")) != FORMAT:
+            raise InfinidocError(f"{directory} has format {found}, this infinidoc reads {FORMAT}", "ingest again")
+        return store
+
+    @classmethod
+    def create(cls, directory: Path, identity: Identity, address_head: dict[str, Tensor]) -> Self:
+        """An empty collection; one that is there already is opened as it is."""
+        directory.mkdir(parents=True, exist_ok=True)
+        with cls._lock(directory):
+            if not cls.exists(directory):
+                head = tensors.write(directory, "address-head", address_head)
+                store = cls(directory, cls._connect(directory))
+                with store._transaction():
+                    for statement in files(__package__).joinpath("schema.sql").read_text().split(";\n"):
+                        store._sql.execute(statement)
+                    for key, value in {"format": FORMAT, "address_head": head, **asdict(identity)}.items():
+                        store._set_meta(key, value)
+                store.close()
+        return cls.open(directory)
+
+    @staticmethod
+    def _connect(directory: Path) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(directory / MANIFEST, timeout=30, isolation_level=None)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")  # a removed document's text is overwritten, not unlinked
+        except sqlite3.DatabaseError as error:
+            hint = "remove the collection and ingest again"
+            raise InfinidocError(f"{directory / MANIFEST} can't be opened ({error})", hint) from error
+        return connection
+
+    @staticmethod
+    @contextmanager
+    def _lock(directory: Path) -> Iterator[None]:
+        lock = FileLock(directory / ".lock")
+        try:
+            lock.acquire(timeout=LOCK_SECONDS)
+        except Timeout:
+            hint = "try again when it has finished"
+            raise InfinidocError(f"another process is writing to the collection at {directory}", hint) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def close(self) -> None:
+        self._sql.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def meta(self, key: str) -> str | None:
+        row = self._sql.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(*(self.meta(key) or "" for key in ("model", "model_digest", "adapter", "kernel")))
+
+    @property
+    def revision(self) -> int:
+        """Changes with every commit."""
+        return int(self.meta("revision") or 0)
+
+    def documents(self) -> list[StoredDocument]:
+        """All documents, by path."""
+        columns = "id, path, digest, bytes, format, pages, tokens, ingested_at"
+        return [StoredDocument(*row) for row in self._sql.execute(f"SELECT {columns} FROM documents ORDER BY path")]
+
+    def document(self, identifier: int) -> Document:
+        """A document's text and marks."""
+        query = "SELECT text, format, marks, pages FROM documents WHERE id = ?"
+        text, format_, marks, pages = self._sql.execute(query, (identifier,)).fetchone()
+        return Document(text, format_, tuple(Mark(*mark) for mark in json.loads(marks)), pages)
+
+    def passages(self, document: int) -> list[PassageRow]:
+        """A document's passages, in reading order."""
+        query = "SELECT start, end, file, row, tokens FROM passages WHERE document = ? ORDER BY start"
+        return [PassageRow(*row) for row in self._sql.execute(query, (document,))]
+
+    def passage(self, identifier: int) -> tuple[int, int, int]:
+        """A passage's document, start and end."""
+        query = "SELECT document, start, end FROM passages WHERE id = ?"
+        row: tuple[int, int, int] = self._sql.execute(query, (identifier,)).fetchone()
+        return row
+
+    def counts(self) -> dict[str, int]:
+        """Documents, pages, tokens, passages; and the bytes of text, addresses and compressive state."""
+        query = "SELECT COUNT(*), TOTAL(pages), TOTAL(tokens), TOTAL(LENGTH(CAST(text AS BLOB))) FROM documents"
+        documents, pages, tokens, text = map(int, self._sql.execute(query).fetchone())
+        passages, rows = map(int, self._sql.execute("SELECT COUNT(*), TOTAL(tokens) FROM passages").fetchone())
+        return {
+            "documents": documents,
+            "pages": pages,
+            "tokens": tokens,
+            "passages": passages,
+            "text_bytes": text,
+            "address_bytes": rows * self._address_size(),
+            "state_bytes": tensors.nbytes(self._read_named("state")) if self.meta("state") else 0,
+        }
+
+    def _address_size(self) -> int:
+        return int(self.address_head()["projection"].shape[1])
+
+    def address_head(self) -> dict[str, Tensor]:
+        """The tensors that make this collection's addresses."""
+        return self._read_named("address_head")
+
+    def state(self) -> list[State] | None:
+        """The compressive memory, one `State` per layer; None for an empty collection."""
+        if not self.meta("state"):
+            return None
+        found = self._read_named("state")
+        fields = ("association", "normaliser", "tokens")
+        layers = 1 + max(int(name.split(".")[0]) for name in found)
+        return [State(*(found[f"{layer}.{field}"] for field in fields)) for layer in range(layers)]
+
+    def _read_named(self, key: str) -> dict[str, Tensor]:
+        """A file that `meta` names. A writer may replace it between the look-up and the reading: then look again."""
+        for _ in range(LOOKS):
+            try:
+                return tensors.read(self.directory, self.meta(key) or "")
+            except FileNotFoundError as error:
+                missing = error
+        raise InfinidocError(f"{missing} is missing", "remove the collection and ingest again")
+
+    def addresses(self) -> list[AddressBlock]:
+        """All addresses as they are at this moment, block by block."""
+        for _ in range(LOOKS):
+            rows = self._sql.execute("SELECT file, id, row FROM passages ORDER BY file, row").fetchall()
+            by_file: dict[str, tuple[list[int], list[int]]] = {}
+            for file, passage, row in rows:
+                passages, starts = by_file.setdefault(file, ([], []))
+                passages.append(passage)
+                starts.append(row)
+            try:
+                return [AddressBlock(self._address_rows(name), *lists) for name, lists in by_file.items()]
+            except FileNotFoundError as error:
+                missing = error
+        raise InfinidocError(f"{missing} is missing", "remove the collection and ingest again")
+
+    def _address_rows(self, file: str) -> Tensor:
+        return tensors.read(self.directory, file)["addresses"]
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[Self]:
+        """The right to write. Waits a little for another writer, then raises InfinidocError.
+
+        A writer holds no SQL lock but for the moment of a commit, so readers and the log go on.
+        """
+        with self._lock(self.directory):
+            self._writing = True
+            try:
+                self._sweep()
+                yield self
+            finally:
+                self._writing = False
+
+    def write_addresses(self, addresses: Tensor) -> str:
+        """Keeps addresses (rows, 128) int8 for a commit to come; returns the file's name."""
+        return tensors.write(self.directory, "addresses", {"addresses": addresses})
+
+    def commit(self, add: Sequence[NewDocument], remove: Iterable[int], state: list[State] | None) -> None:
+        """Removes and adds documents and replaces the compressive memory, all at once or not at all."""
+        assert self._writing, "commit() belongs inside writing()"
+        gone = set(remove)
+        touched = self._files_of(gone)
+        moved = [move for file in touched for move in self._rewrite([file], without=gone)]
+        name = ""
+        if state is not None:
+            named = {f"{i}.{key}": value for i, layer in enumerate(state) for key, value in layer.tensors().items()}
+            name = tensors.write(self.directory, "state", named)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._transaction():
+            self._sql.executemany("DELETE FROM documents WHERE id = ?", [(document,) for document in gone])
+            self._move(moved)
+            for new in add:
+                self._insert(new, now)
+            self._set_meta("state", name)
+            self._forget_unused_files()
+        self._sweep()
+        if gone:
+            self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def merge_small_files(self) -> None:
+        """Joins neighbouring address files up to `ADDRESS_FILE_ROWS`, so that a search opens few."""
+        assert self._writing, "merge_small_files() belongs inside writing()"
+        query = """SELECT name, rows FROM address_files JOIN (SELECT file, MIN(id) AS first FROM passages GROUP BY file)
+                   ON name = file ORDER BY first"""
+        group: list[str] = []
+        total = 0
+        for file, rows in [*self._sql.execute(query).fetchall(), (None, ADDRESS_FILE_ROWS)]:
+            if total + rows > ADDRESS_FILE_ROWS:
+                if len(group) > 1:
+                    moved = self._rewrite(group)
+                    with self._transaction():
+                        self._move(moved)
+                        self._forget_unused_files()
+                group, total = [], 0
+            group.append(file)
+            total += rows
+        self._sweep()
+
+    def _files_of(self, documents: set[int]) -> list[str]:
+        query = "SELECT DISTINCT file FROM passages WHERE document = ?"
+        return sorted({file for document in documents for (file,) in self._sql.execute(query, (document,))})
+
+    def _rewrite(self, files: list[str], without: set[int] = frozenset()) -> list[tuple[str, int, int]]:  # type: ignore[assignment]
+        """Copies what stays of some address files into one new file; returns (file, row, passage) for each passage."""
+        kept, places, total = [], [], 0
+        for file in files:
+            addresses = self._address_rows(file)
+            query = "SELECT id, document, row, tokens FROM passages WHERE file = ? ORDER BY row"
+            for passage, document, row, size in self._sql.execute(query, (file,)):
+                if document not in without:
+                    kept.append(addresses[row : row + size])
+                    places.append((total, passage))
+                    total += size
+        if not kept:
+            return []
+        name = self.write_addresses(torch.cat(kept))
+        return [(name, row, passage) for row, passage in places]
+
+    def _move(self, moved: list[tuple[str, int, int]]) -> None:
+        rows: dict[str, int] = {}
+        for name, _, _ in moved:
+            if name not in rows:
+                rows[name] = len(self._address_rows(name))
+        self._name_files(rows)
+        self._sql.executemany("UPDATE passages SET file = ?, row = ? WHERE id = ?", moved)
+
+    def _name_files(self, rows: dict[str, int]) -> None:
+        self._sql.executemany("INSERT OR IGNORE INTO address_files VALUES (?, ?)", rows.items())
+
+    def _insert(self, new: NewDocument, now: str) -> None:
+        self._name_files({name: len(self._address_rows(name)) for name in {passage.file for passage in new.passages}})
+        document = new.document
+        marks = json.dumps([[mark.start, mark.label] for mark in document.marks])
+        tokens = sum(passage.tokens for passage in new.passages)
+        row = (new.path, new.digest, new.bytes, document.format, document.pages, tokens, marks, document.text, now)
+        columns = "path, digest, bytes, format, pages, tokens, marks, text, ingested_at"
+        identifier = self._sql.execute(
+            f"INSERT INTO documents ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row
+        ).lastrowid
+        self._sql.executemany(
+            "INSERT INTO passages (document, start, end, file, row, tokens) VALUES (?, ?, ?, ?, ?, ?)",
+            [(identifier, p.start, p.end, p.file, p.row, p.tokens) for p in new.passages],
+        )
+
+    def _forget_unused_files(self) -> None:
+        self._sql.execute("DELETE FROM address_files WHERE name NOT IN (SELECT file FROM passages)")
+        self._set_meta("revision", str(self.revision + 1))
+
+    def _sweep(self) -> None:
+        """Deletes the tensor files that the manifest doesn't name."""
+        named = {name for (name,) in self._sql.execute("SELECT name FROM address_files")}
+        named |= {self.meta("state"), self.meta("address_head")}
+        for path in [*self.directory.glob(f"*{tensors.SUFFIX}"), *self.directory.glob(".*.tmp")]:
+            if path.name not in named:
+                path.unlink(missing_ok=True)
+
+    def _set_meta(self, key: str, value: str) -> None:
+        self._sql.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._sql.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._sql.execute("ROLLBACK")
+            raise
+        self._sql.execute("COMMIT")
+
+    # -- the log of questions ------------------------------------------------------------------------------------
+
+    def log_answer(self, entry: dict[str, Any]) -> None:
+        """Keeps a question and its answer. A collection that can't be written to (read-only media) keeps no log."""
+        row = {**entry, "asked_at": datetime.now(UTC).isoformat(timespec="seconds"), "model": self.identity.model}
+        row |= {key: json.dumps(row[key], ensure_ascii=False) for key in ("sources", "timings")}
+        names = ", ".join(row)
+        try:
+            self._sql.execute(f"INSERT INTO log ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
+        except sqlite3.OperationalError as error:
+            if "readonly" not in str(error):
+                raise
+
+    def log(self, last: int | None = None) -> list[dict[str, Any]]:
+        """What was asked, newest first."""
+        cursor = self._sql.execute("SELECT * FROM log ORDER BY id DESC LIMIT ?", (-1 if last is None else last,))
+        names = [column[0] for column in cursor.description]
+        entries = [dict(zip(names, row, strict=True)) for row in cursor]
+        for entry in entries:
+            entry |= {key: json.loads(entry[key]) for key in ("sources", "timings")}
+            entry |= {key: bool(entry[key]) for key in ("answered", "memory_only")}
+        return entries

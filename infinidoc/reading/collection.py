@@ -1,0 +1,285 @@
+"""A collection as people use it: open it, ingest files, ask questions."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from infinidoc.errors import InfinidocError
+from infinidoc.memory.places import Place, existing, place
+from infinidoc.memory.store import AddressBlock, Identity, Store, StoredDocument
+
+if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
+    from infinidoc.model.addresses import AddressHead
+    from infinidoc.model.base import BaseModel
+    from infinidoc.model.kernels import State
+    from infinidoc.reading.ingest import Progress, Summary
+
+TOP = 4
+MAX_TOKENS = 128
+KERNEL = "least_squares"
+NO_ADAPTER = "none"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A passage that an answer was given from. `score` is at most 1; `place` is "page 3" or "line 12"."""
+
+    document: str
+    path: str
+    place: str
+    score: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`answered` is False where nothing in the collection bears on the question; `text` then says so.
+
+    `timings` in seconds: recall, first_token (from the question's start), total.
+    """
+
+    question: str
+    text: str
+    answered: bool
+    memory_only: bool
+    sources: list[Source] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Collection:
+    """A memory on the disk, and the model that reads it. The model is loaded when it is first needed.
+
+    >>> collection = Collection.open("manuals")
+    >>> collection.ingest(["./docs"])
+    >>> print(collection.ask("How is the filter changed?").text)
+    """
+
+    def __init__(self, place: Place, model: str | None = None):
+        self.name, self.directory = place.name, place.directory
+        self._wanted_model = model
+        self._opened: Store | None = None
+        self._base: BaseModel | None = None
+        self._head: AddressHead | None = None
+        self._warm: Warm | None = None
+
+    @classmethod
+    def open(cls, name: str | None = None, model: str | None = None, create: bool = True) -> Self:
+        """A collection by name; None or "." is the working directory's own.
+
+        `model` names the base model of a new collection (`INFINIDOC_MODEL`, else the embedded one). With `create` the
+        collection is made by the first `ingest`; without it, raises InfinidocError if there is none.
+        """
+        return cls(place(name) if create else existing(name), model)
+
+    def close(self) -> None:
+        if self._opened:
+            self._opened.close()
+        self._opened = self._warm = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def store(self) -> Store:
+        """What is on the disk. Raises InfinidocError before anything was ingested."""
+        if self._opened is None:
+            self._opened = Store.open(existing(self.name).directory)
+        return self._opened
+
+    @property
+    def model(self) -> str:
+        """The name of the base model: the one asked for, else the one that the collection was read with."""
+        from infinidoc.model.base import base_name
+
+        wanted = self._wanted_model or os.environ.get("INFINIDOC_MODEL")
+        if not wanted and Store.exists(self.directory):
+            wanted = self.store.identity.model
+        return base_name(wanted)
+
+    def load(self) -> "BaseModel":
+        """Loads the base model now (pulling it first if need be), rather than at the first need.
+
+        Raises InfinidocError if the collection was read with another model.
+        """
+        if self._base is None:
+            from infinidoc.model.attention import attach
+            from infinidoc.model.base import base_digest, ensure, load_base
+
+            ensure(self.model)
+            identity = self.store.identity if Store.exists(self.directory) else None
+            if identity and (found := base_digest(self.model)) != identity.model_digest:
+                raise InfinidocError(
+                    f"this collection was read with the model {identity.model} ({identity.model_digest[:12]}), "
+                    f"not with {self.model} ({found[:12]})",
+                    "use that model, or ingest into another collection",
+                )
+            self._base = load_base(self.model)
+            attach(self._base.model, KERNEL)
+        return self._base
+
+    def gates_are_closed(self) -> bool:
+        """Whether the model can't read its compressive memory yet: no trained adapter has opened the gates."""
+        from infinidoc.model.attention import attention_modules
+
+        return all(module.infini.is_closed() for module in attention_modules(self.load().model))
+
+    @property
+    def head(self) -> "AddressHead":
+        from infinidoc.model.addresses import AddressHead
+
+        if self._head is None:
+            self._head = AddressHead.from_tensors(self.store.address_head())
+        return self._head
+
+    def ingest(
+        self,
+        paths: Sequence[str | Path],
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        sync: bool = False,
+        notify: "Callable[[Progress], None] | None" = None,
+    ) -> "Summary":
+        """Reads files, directories and globs into the collection; "-" is standard input.
+
+        Unchanged files are passed over, changed ones replaced; `sync` also drops what is gone from the disk.
+        `include` and `exclude` are gitignore patterns. Raises InfinidocError if a path doesn't exist, or another
+        process is writing; a file that can't be read is only reported, in `Summary.skipped`.
+        """
+        from infinidoc.model.addresses import untrained_head
+        from infinidoc.reading.ingest import ingest
+
+        base = self.load()
+        if not Store.exists(self.directory):
+            identity = Identity(base.name, base.digest, NO_ADAPTER, KERNEL)
+            Store.create(self.directory, identity, untrained_head(base).tensors()).close()
+        options = {"notify": notify} if notify else {}
+        return ingest(self.store, base, self.head, paths, include, exclude, sync, **options)
+
+    def ask(
+        self,
+        question: str,
+        top: int = TOP,
+        max_tokens: int = MAX_TOKENS,
+        memory_only: bool = False,
+        on_text: Callable[[str], None] = lambda text: None,
+    ) -> Answer:
+        """Answers from the collection, with its sources; `on_text` gets the answer piece by piece.
+
+        Recalls the `top` passages that the question needs and reads them again, word for word, with the compressive
+        memory behind them. `memory_only` recalls nothing. Every answer goes into the collection's log.
+        Raises InfinidocError for an empty question or collection, or another model.
+        """
+        from infinidoc.reading.answering import NOTHING, generate, prompt
+
+        if not question.strip():
+            raise InfinidocError("the question is empty", 'ask something: infinidoc ask "What is …?"')
+        if not self.store.documents():
+            raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
+        base, warm = self.load(), self._warmed()
+        began = time.perf_counter()
+        timings: dict[str, float] = {}
+        sources: list[Source] = []
+        if not memory_only:
+            sources = self._recall(base, warm, question, top)
+            timings["recall"] = time.perf_counter() - began
+
+        def emit(text: str) -> None:
+            timings.setdefault("first_token", time.perf_counter() - began)
+            on_text(text)
+
+        answered = memory_only or bool(sources)
+        if answered:
+            ids = prompt(base, question, [source.text for source in sources])
+            text = generate(base, ids, warm.state, max_tokens, emit)
+        else:
+            text = NOTHING
+            emit(text)
+        timings["total"] = time.perf_counter() - began
+        answer = Answer(question, text, answered, memory_only, sources, timings)
+        self.store.log_answer(self._log_entry(answer))
+        return answer
+
+    def _recall(self, base: "BaseModel", warm: "Warm", question: str, top: int) -> list[Source]:
+        from infinidoc.model.addresses import question_vectors
+        from infinidoc.reading.recall import recall
+
+        found = recall(warm.blocks, *question_vectors(base, self.head, question), top)
+        if not found or found[0].score < self.head.threshold:
+            return []
+        paths = {document.id: document.path for document in warm.documents}
+        sources = []
+        for recalled in found:
+            identifier, start, end = self.store.passage(recalled.passage)
+            document, path = self.store.document(identifier), paths[identifier]
+            text = document.text[start:end]
+            sources.append(Source(display(path), path, document.locate(start), round(recalled.score, 4), text))
+        return sources
+
+    def _warmed(self) -> "Warm":
+        """The addresses and the memory, read again only when the collection has changed."""
+        revision = self.store.revision
+        if self._warm is None or self._warm.revision != revision:
+            self._warm = Warm(revision, self.store.documents(), self.store.addresses(), self.store.state())
+        return self._warm
+
+    def _log_entry(self, answer: Answer) -> dict[str, Any]:
+        entry = answer.to_dict()
+        entry["answer"] = entry.pop("text")
+        return entry
+
+    def log(self, last: int | None = None) -> list[dict[str, Any]]:
+        """What was asked, newest first: question, answer, sources, timings, model and time of each."""
+        return self.store.log(last)
+
+    def documents(self) -> list[StoredDocument]:
+        """The documents in the collection, by path."""
+        return self.store.documents()
+
+    def find(self, name: str) -> list[StoredDocument]:
+        """The documents that a path, the end of one ("guide.pdf") or a glob means. Raises InfinidocError if none."""
+        absolute = os.path.abspath(name)
+        documents = self.documents()
+        exact = [document for document in documents if document.path in (name, absolute)]
+        ending = [document for document in documents if document.path.endswith(os.sep + name)]
+        globbed = [
+            document for document in documents if fnmatch(document.path, name) or fnmatch(document.path, absolute)
+        ]
+        found = exact or ending or globbed
+        if not found:
+            raise InfinidocError(f"no document {name} in this collection", "see: infinidoc documents list")
+        return found
+
+    def remove(self, documents: Sequence[StoredDocument]) -> None:
+        """Takes documents out of the memory, the addresses and the text."""
+        from infinidoc.reading.ingest import forget
+
+        if documents:
+            forget(self.store, self.load(), self.head, documents)
+
+
+@dataclass(frozen=True)
+class Warm:
+    """What answering keeps between questions, as of one revision of the collection."""
+
+    revision: int
+    documents: list[StoredDocument]
+    blocks: list[AddressBlock]
+    state: "list[State] | None"
+
+
+def display(path: str) -> str:
+    """A document's path as a person would write it here: relative, if it lies below the working directory."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
