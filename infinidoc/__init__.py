@@ -1,0 +1,26 @@
+"""infinidoc reads document collections into the memory of an Infini-attention language model, and answers from them.
+
+>>> from infinidoc import Collection
+>>> collection = Collection.open("manuals")
+>>> collection.ingest(["./docs"])
+>>> answer = collection.ask("How is the filter changed?")
+>>> print(answer.text, [source.document for source in answer.sources])
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from infinidoc.errors import InfinidocError
+
+if TYPE_CHECKING:
+    from infinidoc.reading.collection import Answer, Collection, Source
+
+__all__ = ["Answer", "Collection", "InfinidocError", "Source"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first asked for: torch takes seconds, and `infinidoc --help` shouldn't.
+    if name in __all__:
+        from infinidoc.reading import collection
+
+        return getattr(collection, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

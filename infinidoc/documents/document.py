@@ -1,0 +1,51 @@
+"""What a file becomes: its text, and where in the file each part of the text stands."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+
+class Unreadable(Exception):
+    """A file that can't become a document. The message says why, in a few words, without the file's name."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a page, slide, sheet, section or message begins.
+
+    `start` is a character offset in the document's text; `label` is what a person would call the place: "page 3".
+    `breaks` says that no passage may run across the mark: a page, slide, sheet, chapter or message.
+    """
+
+    start: int
+    label: str
+    breaks: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """One file's text.
+
+    `marks` are sorted by `start`. A document without marks is located by line: its text has the lines of its file.
+    `pages` counts pages, slides or sheets; 0 where a format has none.
+    """
+
+    text: str
+    format: str
+    marks: tuple[Mark, ...] = ()
+    pages: int = 0
+
+    def locate(self, offset: int) -> str:
+        """The place of a character, for a citation: "page 3", "sheet Prices", or "line 12"."""
+        if not self.marks:
+            return f"line {self.text.count(chr(10), 0, offset) + 1}"
+        index = bisect_right(self.marks, offset, key=lambda mark: mark.start) - 1
+        return self.marks[max(index, 0)].label
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A stretch of a document that is recalled and cited as one: `text[start:end]`, and its token ids."""
+
+    start: int
+    end: int
+    ids: list[int]

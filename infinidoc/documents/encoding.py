@@ -1,0 +1,117 @@
+"""Bytes to clean text: which encoding they are in, and what no tokeniser or database should ever meet."""
+
+import codecs
+import re
+import string
+
+from infinidoc.documents.document import Unreadable
+
+_SAMPLE = 1 << 16  # bytes; what a guess is based on
+_RARE = 0.02  # the share of characters that may be odd in something that is still text
+
+_BOMS = [
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose BOM it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+]
+# Control bytes that texts don't have. Tab, newlines, form feed and escape (terminal logs, ISO-2022) are not among them.
+_CONTROL_BYTES = bytes([*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
+
+_LATIN = (string.ascii_letters + " ").encode()
+
+# Left to itself the guess falls on encodings that nobody has met (cp1006, shift_jis_2004).
+# fmt: off
+_WIDESPREAD = [
+    "cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp866", "cp855", "mac_cyrillic",
+    "iso8859_2", "iso8859_5", "iso8859_6", "cp874", "cp932", "euc_jp", "gb18030", "big5", "euc_kr",
+]
+# fmt: on
+
+# Scripts from Latin to Arabic, punctuation, Chinese, Japanese, Korean: what bytes that are no UTF-16 seldom hit upon.
+_COMMON = re.compile("[\t\n\r -~\xa0-\u06ff\u2000-\u22ff\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uffef]+")
+
+_ANSI_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Text with `\\n` at every line's end, without BOM, control characters and unpaired surrogates. Keeps all lines."""
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROLS.sub(" ", _ANSI_COLOUR.sub("", text))
+    return _SURROGATES.sub("\ufffd", text)
+
+
+def looks_binary(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is no text in any encoding. A few kilobytes are enough."""
+    head = head[:_SAMPLE]
+    if any(head.startswith(bom) for bom, _ in _BOMS):
+        return False
+    if b"\0" in head:
+        return _utf16_without_bom(head) is None
+    return len(head) - len(head.translate(None, _CONTROL_BYTES)) > _RARE * len(head)
+
+
+def decode(data: bytes, declared: str | None = None) -> str:
+    """The text of a file. `declared` is the encoding it claims to be in; valid UTF-8 is believed before that.
+
+    Raises Unreadable if it is no text.
+    """
+    if looks_binary(data):
+        raise Unreadable("binary file")
+    text = _decode(data, declared)
+    if "\0" in text:
+        raise Unreadable("binary file")
+    return text
+
+
+def _decode(data: bytes, declared: str | None) -> str:
+    for bom, codec in _BOMS:
+        if data.startswith(bom):
+            return data[len(bom) :].decode(codec, "replace")
+    if b"\0" in data[:_SAMPLE]:
+        return data.decode(_utf16_without_bom(data) or "utf-8", "replace")
+    try:
+        # The seven-bit encoding of Japanese mail would pass for ASCII.
+        return data.decode("iso2022_jp_2" if b"\x1b$" in data else "utf-8")
+    except UnicodeDecodeError:
+        pass
+    if declared:
+        try:
+            # What calls itself Latin-1 is mostly Windows-1252, which has quotes where Latin-1 has control characters.
+            latin = codecs.lookup(declared).name in ("iso8859-1", "ascii")
+            return data.decode("cp1252" if latin else declared)
+        except (LookupError, ValueError):
+            pass
+    # A damaged UTF-8 file still has far more good sequences than bad ones; in other encodings hardly any are good.
+    text = data.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    good = len(text) - len(text.encode("ascii", "ignore")) - bad
+    return text if good > 10 * bad else data.decode(_guess(data), "replace")
+
+
+def _utf16_without_bom(data: bytes) -> str | None:
+    """utf-16-le or -be, if the bytes make sense in it: there, Latin letters, spaces and newlines hold a zero byte."""
+    head = data[:_SAMPLE]
+    if len(head) - len(head.translate(None, _LATIN)) > 0.6 * len(head):
+        return None  # pairs of Latin letters look like Chinese characters
+    codec = "utf-16-le" if head[1::2].count(0) >= head[::2].count(0) else "utf-16-be"
+    try:
+        text = codecs.getincrementaldecoder(codec)().decode(head)  # incremental: the sample may end inside a character
+    except UnicodeDecodeError:
+        return None
+    return codec if text and len(_COMMON.sub("", text)) <= _RARE * len(text) else None
+
+
+def _guess(data: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    sample = data[:_SAMPLE]
+    if len(data) > _SAMPLE:
+        sample = sample[: sample.rfind(b"\n") + 1] or sample  # not inside a multi-byte character
+    matches = from_bytes(sample, cp_isolation=_WIDESPREAD)
+    # Short Western texts score the same in several code pages; Windows-1252 is by far the likeliest of them.
+    best = max(matches, key=lambda match: (-match.chaos, match.coherence, match.encoding == "cp1252"), default=None)
+    return best.encoding if best else "cp1252"

@@ -1,0 +1,156 @@
+"""Real files of each format, small and made on the spot."""
+
+import io
+import json
+import mailbox
+import zipfile
+from email.message import EmailMessage
+from pathlib import Path
+
+import docx
+import openpyxl
+import pptx
+from pptx.util import Inches
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.lib.styles import getSampleStyleSheet
+from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate
+
+LONG = "The committee met on Tuesday to discuss the budget of the coming year, which had been put off twice. "
+
+
+def pdf(*pages: list[tuple[str, str]] | str, password: str | None = None) -> bytes:
+    """Pages of (style, text) pairs; a plain string is one paragraph."""
+    styles = getSampleStyleSheet()
+    flow: list[object] = []
+    for page in pages:
+        for style, text in [("BodyText", page)] if isinstance(page, str) else page:
+            flow.append(Paragraph(text, styles[style]))
+        flow.append(PageBreak())
+    file = io.BytesIO()
+    encrypt = StandardEncryption(password, ownerPassword="owner") if password else None
+    SimpleDocTemplate(file, encrypt=encrypt).build(flow)
+    return file.getvalue()
+
+
+def word() -> bytes:
+    document = docx.Document()
+    document.add_paragraph("Before any heading.")
+    document.add_heading("Prices", level=1)
+    document.add_paragraph("An apple is cheap.")
+    table = document.add_table(rows=2, cols=2)
+    for cell, text in zip(
+        [cell for row in table.rows for cell in row.cells], ["Fruit", "Price", "Apple", "3.20"], strict=True
+    ):
+        cell.text = text
+    document.add_paragraph("first", style="List Bullet")
+    document.add_paragraph("second", style="List Bullet")
+    document.add_heading("Opening hours", level=2)
+    document.add_paragraph("Daily from nine.")
+    return _saved(document)
+
+
+def slides() -> bytes:
+    presentation = pptx.Presentation()
+    first = presentation.slides.add_slide(presentation.slide_layouts[1])
+    first.shapes.title.text = "Lighthouses"
+    first.placeholders[1].text = "They are tall.\vAnd bright."
+    first.notes_slide.notes_text_frame.text = "Mention the keeper."
+    second = presentation.slides.add_slide(presentation.slide_layouts[6])
+    table = second.shapes.add_table(2, 2, Inches(1), Inches(1), Inches(4), Inches(1)).table
+    for index, text in enumerate(["Tower", "Height", "Eddystone", "49 m"]):
+        table.cell(index // 2, index % 2).text = text
+    box = second.shapes.add_group_shape().shapes.add_textbox(Inches(1), Inches(3), Inches(2), Inches(1))
+    box.text_frame.text = "Inside a group"
+    return _saved(presentation)
+
+
+def workbook() -> bytes:
+    book = openpyxl.Workbook()
+    prices = book.active
+    prices.title = "Prices"
+    for row in [
+        ["Fruit list of 2026"],
+        [],
+        ["Fruit", "Price", "Since"],
+        ["Apple", 3.2, 2019],
+        ["Pear", 0.1 + 0.2, None],
+    ]:
+        prices.append(row)
+    book.create_sheet("Empty")
+    book.create_sheet("Staff").append(["Ann", 41])
+    return _saved(book)
+
+
+def epub(extra: dict[str, str] | None = None) -> bytes:
+    """Two chapters, the first in reading order last in the archive; written as XHTML, with a self-closed title."""
+    page = '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head><body>{}</body></html>'
+    return archive(
+        {
+            "mimetype": "application/epub+zip",
+            "META-INF/container.xml": '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+            '<rootfile full-path="OEBPS/book.opf"/></rootfiles></container>',
+            "OEBPS/book.opf": '<package xmlns="http://www.idpf.org/2007/opf"><manifest>'
+            '<item id="b" href="text/b%20b.xhtml"/><item id="a" href="text/a.xhtml"/></manifest>'
+            '<spine><itemref idref="a"/><itemref idref="b"/></spine></package>',
+            "OEBPS/text/b b.xhtml": page.format("<p>No heading here.</p>"),
+            "OEBPS/text/a.xhtml": page.format("<h1>Loomings</h1><p>Call me Ishmael.</p>"),
+            **(extra or {}),
+        }
+    )
+
+
+def message(subject: str = "The boiler") -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"] = "Ann Ågren <ann@example.org>"
+    mail["To"] = "bob@example.org"
+    mail["Date"] = "Mon, 02 Mar 2026 18:05:00 +0000"
+    mail["Subject"] = subject
+    mail.set_content("Dear Bob,\n\nthe boiler leaks – again.\n\nFrom now on we need a bucket.\n")
+    mail.add_alternative("<p>the HTML twin</p>", subtype="html")
+    mail.add_attachment(b"\0\1\2", maintype="application", subtype="pdf", filename="offer.pdf")
+    return mail
+
+
+def mbox(directory: Path) -> bytes:
+    path = directory / "box"
+    box = mailbox.mbox(path)
+    box.add(message("First"))
+    box.add(message("Zweite Überraschung"))
+    box.close()
+    return path.read_bytes()
+
+
+def notebook() -> bytes:
+    stream = {"output_type": "stream", "name": "stdout", "text": ["\x1b[31mtwo\x1b[0m\n", "lines\n"]}
+    shown = {"output_type": "execute_result", "data": {"text/plain": ["42"], "image/png": "iVBORw0KGgo="}}
+    failed = {"output_type": "error", "ename": "ValueError", "evalue": "no boat", "traceback": ["..."]}
+    cells = [
+        {"cell_type": "markdown", "source": ["# Boats\n", "They float."]},
+        {"cell_type": "code", "source": "if True:\n    print(1)", "outputs": [stream, shown, failed]},
+    ]
+    return json.dumps({"nbformat": 4, "cells": cells}).encode()
+
+
+def html() -> bytes:
+    return b"""<!doctype html><html><head><title>Harbour guide</title><style>p {}</style></head><body>
+        <nav><a href="/">Home</a></nav><script>let x = "<p>not me</p>"</script>
+        <p>Ships   come <b>ear</b>ly.<br>Mostly.</p>
+        <h2>Fees</h2>
+        <table><tr><th>Ship</th><th>Fee</th></tr><tr><td><p>Lugger</p><p>(small)</p></td><td>12</td></tr></table>
+        <ul><li>cash</li><li><p>card</p></li></ul><ol><li>dock</li><li>pay</li></ol>
+        <pre>a  b\n  c</pre>
+        </body></html>"""
+
+
+def archive(members: dict[str, str | bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, content in members.items():
+            target.writestr(name, content)
+    return file.getvalue()
+
+
+def _saved(document: object) -> bytes:
+    file = io.BytesIO()
+    document.save(file)  # type: ignore[attr-defined]
+    return file.getvalue()
