@@ -96,9 +96,9 @@ def pull(name: Name = None) -> None:
       infinidoc models pull HuggingFaceTB/SmolLM2-360M-Instruct
     """
     there = base.find(name) is not None
-    path = fetch(name)
-    card = base.describe(base.base_name(name), path)
-    typer.echo(f"{card.name} {'is already there' if there else 'is ready'}: {path} ({_megabytes(card.size)})")
+    model = _plain(base.describe(base.base_name(name), fetch(name)))
+    state = "is already there" if there else "is ready"
+    typer.echo(f"{model['name']} {state}: {model['path']} ({_megabytes(model['size'])}, digest {model['digest'][:12]})")
 
 
 @app.command()
