@@ -1,22 +1,27 @@
-# make demo   a virtual environment, the base model, a real collection, three questions
-# make test   lint, types and tests; what CI runs
+# make demo   a virtual environment, the base model, a real collection, three questions with sources
+# make test   lint, types and tests: what CI runs
 PYTHON ?= python3.11
-VENV := .venv
-BIN := $(VENV)/bin
-# The base model is kept inside the checkout, so that a test or a demo leaves nothing in the user's home.
+BIN := .venv/bin
+# The base model and the demo's collection stay in the checkout: nothing is left in the user's home.
 export INFINIDOC_HOME ?= $(CURDIR)/.cache/infinidoc
 
-.PHONY: install model demo test lint clean
+.PHONY: install model demo lint test clean
 
-install: $(VENV)/installed
+install: .venv/installed
 
-$(VENV)/installed: pyproject.toml constraints.txt
-	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+.venv/installed: pyproject.toml constraints.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 model: install
 	$(BIN)/infinidoc models pull
+
+demo: model
+	$(BIN)/infinidoc ingest --collection demo examples/library
+	$(BIN)/infinidoc ask --collection demo "When does the work on the roof begin?"
+	$(BIN)/infinidoc ask --collection demo "What is the highest point of Belize?"
+	$(BIN)/infinidoc ask --collection demo "How much does the yearly service of the boiler cost?"
 
 lint: install
 	$(BIN)/ruff check .
@@ -27,4 +32,4 @@ test: lint model
 	$(BIN)/pytest
 
 clean:
-	rm -rf $(VENV) .cache build *.egg-info
+	rm -rf .venv .cache build *.egg-info

@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +22,7 @@ from torch import Tensor
 from infinidoc.documents.document import Document, Mark
 from infinidoc.errors import InfinidocError
 from infinidoc.memory import tensors
+from infinidoc.memory.records import AddressBlock, Identity, NewDocument, PassageRow, StoredDocument
 from infinidoc.model.kernels import State
 
 FORMAT = "1"
@@ -29,61 +30,6 @@ MANIFEST = "manifest.sqlite"
 ADDRESS_FILE_ROWS = 65_536  # 8 MiB: few enough files to search, small enough to rewrite when a document goes
 LOCK_SECONDS = 10.0
 LOOKS = 10  # a writer would have to commit this often between a reader's look-up and its reading
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a collection was read with. Another model's memory means nothing to this one."""
-
-    model: str
-    model_digest: str
-    adapter: str
-    kernel: str
-
-
-@dataclass(frozen=True)
-class StoredDocument:
-    """A row of the manifest, without the text. `bytes` is the size of the file that was read."""
-
-    id: int
-    path: str
-    digest: str
-    bytes: int
-    format: str
-    pages: int
-    tokens: int
-    ingested_at: str
-
-
-@dataclass(frozen=True)
-class PassageRow:
-    """Where a passage stands in its document's text, and its tokens' addresses in an address file."""
-
-    start: int
-    end: int
-    file: str
-    row: int
-    tokens: int
-
-
-@dataclass(frozen=True)
-class NewDocument:
-    """A document on its way into the manifest."""
-
-    path: str
-    digest: str
-    bytes: int
-    document: Document
-    passages: Sequence[PassageRow]
-
-
-@dataclass(frozen=True)
-class AddressBlock:
-    """One address file: `addresses` (rows, 128) int8, memory-mapped; passage i owns rows[i] up to rows[i + 1]."""
-
-    addresses: Tensor
-    passages: list[int]
-    rows: list[int]
 
 
 class Store:
@@ -200,10 +146,10 @@ class Store:
         query = "SELECT start, end, file, row, tokens FROM passages WHERE document = ? ORDER BY start"
         return [PassageRow(*row) for row in self._sql.execute(query, (document,))]
 
-    def passage(self, identifier: int) -> tuple[int, int, int]:
-        """A passage's document, start and end."""
+    def passage(self, identifier: int) -> tuple[int, int, int] | None:
+        """A passage's document, start and end; None if it is gone by now."""
         query = "SELECT document, start, end FROM passages WHERE id = ?"
-        row: tuple[int, int, int] = self._sql.execute(query, (identifier,)).fetchone()
+        row: tuple[int, int, int] | None = self._sql.execute(query, (identifier,)).fetchone()
         return row
 
     def counts(self) -> dict[str, int]:

@@ -120,10 +120,13 @@ class InfiniLayer(DynamicLayer):
         self.clear()
         self.state = None
 
-    def read(self, queries: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Position-free queries (B, H, N, D) to A_mem (B, N, H, V), and which rows hold anything (B,); or None."""
-        if self.state is None or self.parameters.is_closed():
-            return None
+    def readable(self) -> bool:
+        """Whether there is anything to read, and a gate that would let it through."""
+        return self.state is not None and not self.parameters.is_closed()
+
+    def read(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Position-free queries (B, H, N, D) to A_mem (B, N, H, V), and which rows hold anything (B,)."""
+        assert self.state is not None
         if self._readout is None:
             ridge = self.parameters.ridge()
             self._readout = self.kernel.readout(self.state, ridge, torch.float32, queries.device)
@@ -261,9 +264,9 @@ def infini_attention(
     if layer.recording:
         new = key[:, :, -query.shape[2] :]
         layer.record(unrotate(new, rotation), module.infini.write_weights(hidden))
-    if (found := layer.read(unrotate(query, rotation))) is None:
+    if not layer.readable():
         return local, None
-    read, present = found
+    read, present = layer.read(unrotate(query, rotation))
     gate = module.infini.gate(hidden) * present[:, None, None, None].to(hidden.dtype)
     return gate * read + (1 - gate) * local, None
 

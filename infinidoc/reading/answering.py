@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from transformers import TextStreamer
 
+from infinidoc.errors import InfinidocError
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
 from infinidoc.model.kernels import State
@@ -35,6 +36,19 @@ def prompt(base: BaseModel, question: str, passages: Sequence[str]) -> list[int]
     before, after = str(template).split(hole)
     ids = [tokenizer(part, add_special_tokens=False).input_ids for part in (before, after)]
     return [*ids[0], *base.encode(text), *ids[1]]
+
+
+def fitting_prompt(base: BaseModel, question: str, passages: Sequence[str], max_tokens: int) -> tuple[list[int], int]:
+    """The prompt with as many of the best passages as the model's window holds, and how many those are.
+
+    Raises InfinidocError if not even the question fits.
+    """
+    room = base.model.config.get_text_config(decoder=True).max_position_embeddings - max_tokens
+    for count in range(len(passages), -1, -1):
+        ids = prompt(base, question, passages[:count])
+        if len(ids) <= room:
+            return ids, count
+    raise InfinidocError(f"the question is too long for the model's window of {room} tokens", "ask a shorter one")
 
 
 class Stream(TextStreamer):

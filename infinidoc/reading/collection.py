@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place, existing, place
-from infinidoc.memory.store import AddressBlock, Identity, Store, StoredDocument
+from infinidoc.memory.records import AddressBlock, Identity, StoredDocument
+from infinidoc.memory.store import Store
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
     from infinidoc.model.addresses import AddressHead
@@ -177,9 +178,10 @@ class Collection:
 
         Recalls the `top` passages that the question needs and reads them again, word for word, with the compressive
         memory behind them. `memory_only` recalls nothing. Every answer goes into the collection's log.
-        Raises InfinidocError for an empty question or collection, or another model.
+        Raises InfinidocError for an empty collection, another model, or a question that is empty or doesn't fit the
+        model's window.
         """
-        from infinidoc.reading.answering import NOTHING, generate, prompt
+        from infinidoc.reading.answering import NOTHING, fitting_prompt, generate
 
         if not question.strip():
             raise InfinidocError("the question is empty", 'ask something: infinidoc ask "What is …?"')
@@ -190,7 +192,9 @@ class Collection:
         timings: dict[str, float] = {}
         sources: list[Source] = []
         if not memory_only:
-            sources = self._recall(base, warm, question, top)
+            sources = self.recall(question, top)
+            if sources and sources[0].score < self.head.threshold:
+                sources = []
             timings["recall"] = time.perf_counter() - began
 
         def emit(text: str) -> None:
@@ -199,7 +203,8 @@ class Collection:
 
         answered = memory_only or bool(sources)
         if answered:
-            ids = prompt(base, question, [source.text for source in sources])
+            ids, shown = fitting_prompt(base, question, [source.text for source in sources], max_tokens)
+            sources = sources[:shown]
             text = generate(base, ids, warm.state, max_tokens, emit)
         else:
             text = NOTHING
@@ -209,17 +214,19 @@ class Collection:
         self.store.log_answer(self._log_entry(answer))
         return answer
 
-    def _recall(self, base: "BaseModel", warm: "Warm", question: str, top: int) -> list[Source]:
+    def recall(self, question: str, top: int = TOP) -> list[Source]:
+        """The passages that a question needs, best first, whether or not they bear on it: no answer, no log."""
         from infinidoc.model.addresses import question_vectors
         from infinidoc.reading.recall import recall
 
-        found = recall(warm.blocks, *question_vectors(base, self.head, question), top)
-        if not found or found[0].score < self.head.threshold:
-            return []
+        warm = self._warmed()
         paths = {document.id: document.path for document in warm.documents}
         sources = []
-        for recalled in found:
-            identifier, start, end = self.store.passage(recalled.passage)
+        for recalled in recall(warm.blocks, *question_vectors(self.load(), self.head, question), top):
+            row = self.store.passage(recalled.passage)
+            if row is None:  # another process has removed it since
+                continue
+            identifier, start, end = row
             document, path = self.store.document(identifier), paths[identifier]
             text = document.text[start:end]
             sources.append(Source(display(path), path, document.locate(start), round(recalled.score, 4), text))

@@ -15,7 +15,8 @@ from infinidoc.documents.discovery import File, Skipped, discover
 from infinidoc.documents.document import Document, Passage, Unreadable
 from infinidoc.documents.readers import load, read_document
 from infinidoc.documents.segmentation import SEGMENT_TOKENS, pack_into_segments, split_into_passages
-from infinidoc.memory.store import ADDRESS_FILE_ROWS, NewDocument, PassageRow, Store, StoredDocument
+from infinidoc.memory.records import NewDocument, PassageRow, StoredDocument
+from infinidoc.memory.store import ADDRESS_FILE_ROWS, Store
 from infinidoc.model.addresses import AddressHead
 from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import Encoding, add, subtract

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from infinidoc.memory.store import AddressBlock
+from infinidoc.memory.records import AddressBlock
 from infinidoc.model.addresses import score
 
 

@@ -1,0 +1,82 @@
+"""How often recall puts the right source first, and how well its scores tell when there is none.
+
+    python benchmarks/recall.py examples/questions.jsonl --library examples/library
+    python benchmarks/recall.py dev.json                        # any SQuAD file: one document per paragraph
+
+Every question is asked of a collection that is made for the run. Questions without answers count as unanswerable;
+with a SQuAD file, every question is also asked of all articles but its own (`others`), where nothing should be found.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from infinidoc import Collection
+
+
+def squad(file: Path, folder: Path) -> list[tuple[str, str, str]]:
+    """Writes one text file per paragraph; returns questions, their source, and the folder of their article."""
+    questions = []
+    for number, article in enumerate(json.loads(file.read_text())["data"]):
+        directory = folder / f"article-{number:03}"
+        directory.mkdir(parents=True)
+        for index, paragraph in enumerate(article["paragraphs"]):
+            path = directory / f"{index:03}.txt"
+            path.write_text(paragraph["context"])
+            questions += [(qa["question"], str(path), str(directory)) for qa in paragraph["qas"]]
+    return questions
+
+
+def jsonl(file: Path, folder: Path) -> list[tuple[str, str, str]]:
+    rows = [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+    return [(r["question"], str(folder / r["source"]) if r["answers"] else "", "") for r in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("questions", type=Path)
+    parser.add_argument("--library", type=Path, help="the documents, for a JSONL file")
+    parser.add_argument("--json", action="store_true")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        folder = (chosen.library or Path(place) / "paragraphs").resolve()
+        questions = jsonl(chosen.questions, folder) if chosen.library else squad(chosen.questions, folder)
+        os.chdir(place)
+        with Collection.open() as collection:
+            summary = collection.ingest([folder])
+            everything = summary.collection["passages"]
+            threshold = collection.head.threshold
+            first = five = refused_own = refused_other = answerable = unanswerable = 0
+            for question, source, article in questions:
+                found = collection.recall(question, everything if article else 50)
+                paths = list(dict.fromkeys(passage.path for passage in found))
+                if source:
+                    answerable += 1
+                    first += paths[0] == source
+                    five += source in paths[:5]
+                    refused_own += found[0].score < threshold
+                if article or not source:
+                    unanswerable += 1
+                    elsewhere = [p.score for p in found if not article or not p.path.startswith(article + os.sep)]
+                    refused_other += max(elsewhere) < threshold
+    result = {
+        "documents": summary.added,
+        "tokens": summary.tokens,
+        "answerable": answerable,
+        "right_source_first": first / answerable,
+        "right_source_in_first_five": five / answerable,
+        "answerable_refused": refused_own / answerable,
+        "unanswerable": unanswerable,
+        "unanswerable_refused": refused_other / unanswerable,
+    }
+    if chosen.json:
+        print(json.dumps(result))
+    else:
+        for name, value in result.items():
+            print(f"{name.replace('_', ' '):<28} {value:.3f}" if isinstance(value, float) else f"{name:<28} {value:,}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The rows of a collection's manifest, as the rest of the house sees them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from infinidoc.documents.document import Document
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a collection was read with. Another model's memory means nothing to this one."""
+
+    model: str
+    model_digest: str
+    adapter: str
+    kernel: str
+
+
+@dataclass(frozen=True)
+class StoredDocument:
+    """A row of the manifest, without the text. `bytes` is the size of the file that was read."""
+
+    id: int
+    path: str
+    digest: str
+    bytes: int
+    format: str
+    pages: int
+    tokens: int
+    ingested_at: str
+
+
+@dataclass(frozen=True)
+class PassageRow:
+    """Where a passage stands in its document's text, and its tokens' addresses in an address file."""
+
+    start: int
+    end: int
+    file: str
+    row: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class NewDocument:
+    """A document on its way into the manifest."""
+
+    path: str
+    digest: str
+    bytes: int
+    document: Document
+    passages: Sequence[PassageRow]
+
+
+@dataclass(frozen=True)
+class AddressBlock:
+    """One address file: `addresses` (rows, 128) int8, memory-mapped; passage i owns rows[i] up to rows[i + 1]."""
+
+    addresses: Tensor
+    passages: list[int]
+    rows: list[int]

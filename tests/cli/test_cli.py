@@ -1,0 +1,209 @@
+"""The command line as people and scripts use it: results on stdout, everything else on stderr, one line per mistake."""
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from infinidoc import cli
+from infinidoc.cli import render
+from infinidoc.reading.collection import Collection
+from tests.reading.library import write_library
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tiny):
+    """Runs a command in this process, with the tiny model: (exit code, stdout, stderr)."""
+    monkeypatch.setenv("INFINIDOC_MODEL", str(tiny))
+    monkeypatch.setattr(render.err, "file", None)
+
+    def run(*arguments, stdin=""):
+        monkeypatch.setattr(sys, "argv", ["infinidoc", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as exit_:
+            code = exit_.code or 0
+        result = capsys.readouterr()
+        assert "Traceback" not in result.err
+        return code, result.out, result.err
+
+    return run
+
+
+@pytest.fixture
+def docs(tmp_path):
+    return write_library(tmp_path / "work" / "docs", count=3)
+
+
+@pytest.fixture
+def filled(run, docs, monkeypatch):
+    """A filled collection in which every question finds something."""
+    assert run("ingest", "docs")[0] == 0
+    head = Collection.head.fget
+
+    def lenient(self):
+        found = head(self)
+        found.__dict__["threshold"] = -2.0
+        return found
+
+    monkeypatch.setattr(Collection, "head", property(lenient))
+    return run
+
+
+def test_ingest_prints_a_summary_and_what_was_skipped(run, docs):
+    (docs / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+    code, out, err = run("ingest", "docs")
+    assert code == 0
+    assert "3 added, 1 skipped" in out
+    assert "tokens/s" in out
+    assert "compressive state" in out
+    assert err.startswith("skipped docs/picture.png: binary file")
+    assert "3 unchanged" in run("ingest", "docs")[1]
+
+
+def test_ingest_json(run, docs):
+    summary = json.loads(run("ingest", "docs", "--json")[1])
+    assert summary["added"] == 3
+    assert summary["collection"]["documents"] == 3
+    assert summary["skipped"] == []
+
+
+def test_ask_prints_the_answer_then_the_sources(filled):
+    code, out, err = filled("ask", "Which ship carries salt?", "--top", "2", "--max-tokens", "3")
+    assert code == 0
+    answer, _, sources = out.partition("\nSources\n")
+    assert answer.strip()
+    assert sources.startswith("1. docs/log-0")
+    assert "\n2. docs/log-0" in sources
+    assert ", line " in sources
+    assert "\x1b[" not in out + err
+    assert "first word after" in err
+
+
+def test_ask_json_is_one_object_per_question(filled, docs):
+    questions = docs.parent / "questions.txt"
+    questions.write_text("Which ship carries salt?\n\nWhich ship sank?\n")
+    code, out, _ = filled("ask", "--file", questions, "--json", "--max-tokens", "2")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [answer["question"] for answer in answers] == ["Which ship carries salt?", "Which ship sank?"]
+    assert {"text", "answered", "sources", "timings", "memory_only"} <= answers[0].keys()
+    assert {"document", "path", "place", "score", "text"} == answers[0]["sources"][0].keys()
+    piped = filled("ask", "-", "--json", "--max-tokens", "2", stdin="Which ship carries salt?\n")[1]
+    assert json.loads(piped)["text"] == answers[0]["text"]
+
+
+def test_memory_only_says_that_the_gates_are_closed(filled):
+    code, out, err = filled("ask", "--memory-only", "Which ship?", "--max-tokens", "2")
+    assert code == 0
+    assert "Sources" not in out
+    assert "gates of the memory are closed" in err
+
+
+def test_log(filled):
+    filled("ask", "Which ship carries salt?", "--max-tokens", "2")
+    assert "Which ship carries salt?" in filled("log")[1]
+    assert json.loads(filled("log", "--json")[1])[0]["question"] == "Which ship carries salt?"
+
+
+def test_collections(filled, docs):
+    assert filled("ingest", "-c", "ships", "docs/log-00.txt")[0] == 0
+    listed = json.loads(filled("collections", "list", "--json")[1])["collections"]
+    assert [(found["name"], found["documents"]) for found in listed] == [(".", 3), ("ships", 1)]
+    assert "ships" in filled("collections", "list")[1]
+    assert "least_squares" in filled("collections", "show")[1]
+    assert filled("collections", "rename", "ships", "boats")[0] == 0
+    assert filled("collections", "remove", "boats", stdin="n\n")[0] == 1
+    assert json.loads(filled("collections", "show", "boats", "--json")[1])["documents"] == 1
+    assert filled("collections", "remove", "boats", "--yes")[0] == 0
+    assert filled("collections", "show", "boats")[0] == 1
+
+
+def test_documents(filled, docs):
+    listed = json.loads(filled("documents", "list", "--json")[1])["documents"]
+    assert [document["path"] for document in listed] == [str(path) for path in sorted(docs.iterdir())]
+    assert "docs/log-01.txt" in filled("documents", "list")[1]
+    assert filled("documents", "show", "log-01.txt", "--text")[1].startswith("Logbook 1")
+    assert json.loads(filled("documents", "show", "log-01.txt", "--json")[1])["format"] == "txt"
+    assert filled("documents", "remove", "log-01.txt")[1] == "removed docs/log-01.txt\n"
+    assert len(json.loads(filled("documents", "list", "--json")[1])["documents"]) == 2
+
+
+MISTAKES = [
+    (["ingest", "nowhere"], "nowhere", 1),
+    (["ingest", "*.nix"], "*.nix", 1),
+    (["ingest"], "Missing argument", 2),
+    (["ask", "Which ship?"], "this directory has no collection", 1),
+    (["ask", "-c", "nope", "Which ship?"], "there is no collection nope", 1),
+    (["ask", "-c", "../x", "Which ship?"], "can't name a collection", 1),
+    (["ask"], "no question", 1),
+    (["ask", "--file", "missing.txt"], "missing.txt", 1),
+    (["ask", "--top", "0", "x"], "--top", 2),
+    (["ask", "--nonsense", "x"], "No such option", 2),
+    (["log"], "this directory has no collection", 1),
+    (["documents", "list"], "this directory has no collection", 1),
+    (["collections", "remove", "nope", "--yes"], "there is no collection nope", 1),
+    (["models", "show", "./no-such-model"], "no-such-model", 1),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says", "expected"), MISTAKES)
+def test_mistakes_get_one_line_and_an_exit_code(run, arguments, says, expected):
+    code, out, err = run(*arguments)
+    assert code == expected
+    assert says in err
+    assert out == ""
+    if expected == 1:
+        assert len(err.splitlines()) == 1
+        assert err.startswith("infinidoc: ")
+
+
+def test_an_empty_collection_is_named(filled):
+    filled("documents", "remove", "*")
+    code, _, err = filled("ask", "Which ship?")
+    assert (code, err) == (1, "infinidoc: this collection is empty: fill it with: infinidoc ingest PATH\n")
+
+
+def test_another_model_is_named(filled, monkeypatch, tmp_path):
+    from tests.tiny import tiny_model
+
+    monkeypatch.setenv("INFINIDOC_MODEL", str(tiny_model(tmp_path / "other", seed=3)))
+    code, _, err = filled("ask", "Which ship?")
+    assert code == 1
+    assert "was read with the model" in err
+
+
+LIGHT = """
+import sys
+sys.argv = ["infinidoc", *sys.argv[1:]]
+from infinidoc.cli import main
+try:
+    main()
+finally:
+    assert not {"torch", "transformers", "numpy"} & sys.modules.keys()
+"""
+
+
+@pytest.mark.parametrize("command", ["", "ingest", "ask", "log", "collections show", "documents remove", "models pull"])
+def test_every_help_text_has_examples_and_costs_no_torch(command):
+    arguments = [sys.executable, "-c", LIGHT, *command.split(), "--help"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"Usage: infinidoc {command}".strip() in done.stdout
+    assert done.stdout.count("infinidoc") > 1
+    assert not command or "Example" in done.stdout
+
+
+def test_version(run):
+    assert run("--version")[1].strip() == "0.1.0"
+
+
+def test_piped_to_a_closed_pipe_it_ends_quietly(filled, tiny):
+    """`infinidoc documents list | head -0`."""
+    command = f"{sys.executable} -m infinidoc documents list | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,258 @@
+"""Ingest on a tiny model: what goes in, what changes, what goes out, and what a crash leaves."""
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from infinidoc.errors import InfinidocError
+from infinidoc.model.addresses import untrained_head
+from infinidoc.model.attention import CompressiveMemory, attach
+from infinidoc.model.base import load_base
+from infinidoc.model.encoding import Encoding
+from infinidoc.reading import ingest as ingest_module
+from infinidoc.reading.collection import Collection
+from tests.reading.library import content, write_library
+
+
+@pytest.fixture
+def docs(tmp_path):
+    return write_library(tmp_path / "docs")
+
+
+@pytest.fixture
+def collection(tiny):
+    with Collection.open(model=str(tiny)) as collection:
+        yield collection
+
+
+def sums(collection):
+    return [tensor for layer in collection.store.state() for tensor in layer.tensors().values()]
+
+
+def assert_same_memory(a, b, tolerance=1e-4):
+    for one, other in zip(a, b, strict=True):
+        torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
+
+
+def test_the_summary_counts_what_happened(collection, docs):
+    (docs / "broken.pdf").write_bytes(b"%PDF-1.4 not really")
+    (docs / "empty.txt").write_text("  \n")
+    (docs / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+    summary = collection.ingest([docs])
+    assert (summary.added, summary.replaced, summary.unchanged, summary.removed) == (12, 0, 0, 0)
+    assert {os.path.basename(s.name) for s in summary.skipped} == {"broken.pdf", "empty.txt", "picture.png"}
+    assert summary.tokens == summary.collection["tokens"] == sum(d.tokens for d in collection.documents())
+    assert summary.collection["documents"] == 12
+    assert summary.collection["address_bytes"] == summary.tokens * 128
+    assert summary.seconds > 0
+    layer = collection.store.state()[0]
+    assert layer.tokens.tolist() == [summary.tokens]
+
+
+def test_again_reads_nothing_and_changes_nothing(collection, docs, monkeypatch):
+    collection.ingest([docs])
+    before = content(collection.directory)
+    monkeypatch.setattr(Encoding, "_advance", None)  # the model must not run
+    summary = collection.ingest([docs, docs / "log-03.txt"])
+    assert (summary.added, summary.unchanged, summary.tokens) == (0, 12, 0)
+    assert content(collection.directory) == before
+
+
+def test_a_changed_document_replaces_the_old_one(collection, docs, tiny):
+    collection.ingest([docs])
+    (docs / "log-05.txt").write_text("The Zephyr sank.")
+    summary = collection.ingest([docs])
+    assert (summary.added, summary.replaced, summary.unchanged) == (0, 1, 11)
+    with Collection.open("fresh", str(tiny)) as fresh:
+        fresh.ingest([docs])
+        assert_same_memory(sums(collection), sums(fresh))
+        assert [d.digest for d in collection.documents()] == [d.digest for d in fresh.documents()]
+
+
+def test_a_removed_document_is_gone_from_memory_addresses_and_text(collection, docs, tiny):
+    collection.ingest([docs])
+    gone = collection.find("*/log-0[2-4].txt")
+    assert len(gone) == 3
+    collection.remove(gone)
+    for number in (2, 3, 4):
+        (docs / f"log-0{number}.txt").unlink()
+    with Collection.open("fresh", str(tiny)) as fresh:
+        fresh.ingest([docs])
+        assert_same_memory(sums(collection), sums(fresh))
+        mine, theirs = content(collection.directory), content(fresh.directory)
+        assert mine["documents"] == theirs["documents"]
+        assert mine["passages"].keys() == theirs["passages"].keys()
+    with pytest.raises(InfinidocError, match="no document"):
+        collection.find("log-03.txt")
+
+
+def test_removing_the_last_document_leaves_an_empty_memory(collection, docs):
+    collection.ingest([docs / "log-01.txt"])
+    collection.remove(collection.find("log-01.txt"))
+    assert collection.store.state() is None
+    assert collection.store.addresses() == []
+    with pytest.raises(InfinidocError, match="collection is empty"):
+        collection.ask("What is the name of the ship?")
+    assert collection.ingest([docs / "log-01.txt"]).added == 1
+
+
+def test_sync_drops_what_is_gone_below_the_given_paths_only(collection, docs, tmp_path):
+    other = write_library(tmp_path / "other", count=2)
+    collection.ingest([docs, other])
+    (docs / "log-00.txt").unlink()
+    (other / "log-00.txt").unlink()
+    assert collection.ingest([docs]).removed == 0
+    assert collection.ingest([docs], sync=True).removed == 1
+    assert {d.path for d in collection.documents()} == {
+        *(str(docs / f"log-{n:02}.txt") for n in range(1, 12)),
+        *(str(other / f"log-{n:02}.txt") for n in range(2)),
+    }
+
+
+def test_a_file_that_became_unreadable_keeps_its_last_good_version(collection, docs):
+    collection.ingest([docs])
+    (docs / "log-01.txt").write_bytes(b"\x00\x01\x02" * 100)
+    summary = collection.ingest([docs], sync=True)
+    assert len(summary.skipped) == 1
+    assert summary.removed == 0
+    assert len(collection.documents()) == 12
+
+
+def test_standard_input(collection, docs, monkeypatch):
+    for text in ("The Zephyr sank.", "The Mistral sank.", "The Zephyr sank."):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        collection.ingest(["-"])
+    assert len(collection.documents()) == 2
+    assert collection.store.document(collection.documents()[0].id).format == "txt"
+
+
+def test_include_and_exclude(collection, docs):
+    collection.ingest([docs], include=["log-0*"], exclude=["log-03.txt"])
+    assert len(collection.documents()) == 9
+
+
+def test_a_path_that_does_not_exist_stops_before_anything_is_read(collection, docs):
+    with pytest.raises(InfinidocError, match="nowhere"):
+        collection.ingest([docs, "nowhere"])
+    assert collection.documents() == []
+
+
+def test_progress_reaches_the_end(collection, docs):
+    seen = []
+    collection.ingest([docs], notify=lambda p: seen.append((p.files_done, p.bytes_done, p.tokens)))
+    files, done, tokens = zip(*seen, strict=True)
+    assert files[-1] == 12
+    assert done[-1] == pytest.approx(sum(path.stat().st_size for path in docs.iterdir()))
+    assert list(done) == sorted(done)
+    assert tokens[-1] == sum(d.tokens for d in collection.documents())
+
+
+def test_long_documents_spread_over_address_files(collection, tmp_path, monkeypatch):
+    monkeypatch.setattr(ingest_module, "ADDRESS_FILE_ROWS", 700)
+    folder = write_library(tmp_path / "long", count=1, longest=600)
+    collection.ingest([folder])
+    (document,) = collection.documents()
+    rows = {(p.file, p.row): p.tokens for p in collection.store.passages(document.id)}
+    assert sum(rows.values()) == document.tokens
+    text = collection.store.document(document.id).text
+    encode = collection.load().encode
+    for passage in collection.store.passages(document.id):
+        assert len(encode(text[passage.start : passage.end])) == passage.tokens
+
+
+def test_side_by_side_is_the_same_as_one_after_the_other(tiny):
+    """Documents in a batch don't see each other, whatever their lengths."""
+    base = load_base(str(tiny))
+    attach(base.model)
+    for module in base.model.model.layers:
+        module.self_attn.infini.gate_bias.fill_(0.0)  # open: later segments do read earlier ones
+    head = untrained_head(base)
+    lengths = [(30, 20, 5), (7,), (512, 100), (1,), (64, 64, 64, 3)]
+    documents = [[[3 + (7 * i + j) % 300 for j in range(n)] for n in doc] for i, doc in enumerate(lengths)]
+    together = Encoding(base, head, documents)
+    found = {(document, segment): addresses for document, segment, addresses in together}
+    total = None
+    for index, document in enumerate(documents):
+        memory = CompressiveMemory(base.model)
+        for number, segment in enumerate(document):
+            ids = torch.tensor([[*base.start, *segment]])
+            base.model(ids, past_key_values=memory)
+            mask = torch.ones(ids.shape)
+            mask[:, : len(base.start)] = 0
+            memory.fold(mask)
+            alone = Encoding(base, head, [document[: number + 1]])
+            assert torch.equal(list(alone)[-1][2].sign(), found[index, number].sign())
+        total = memory.state if total is None else [a + b for a, b in zip(total, memory.state, strict=True)]
+    for mine, theirs in zip(together.state, total, strict=True):
+        torch.testing.assert_close(mine.association, theirs.association, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(mine.normaliser, theirs.normaliser, rtol=1e-3, atol=1e-3)
+        assert torch.equal(mine.tokens, theirs.tokens)
+
+
+def test_segments_read_what_came_before_in_their_document(tiny):
+    base = load_base(str(tiny))
+    attach(base.model)
+    head = untrained_head(base)
+    second = list(range(100, 160))
+    documents = [[list(range(10, 60)), second], [list(range(200, 250)), second]]
+    addresses = {}
+    for opened in (False, True):
+        for layer in base.model.model.layers:
+            layer.self_attn.infini.gate_bias.fill_(2.0 if opened else float("-inf"))
+        found = {(document, segment): a for document, segment, a in Encoding(base, head, documents)}
+        addresses[opened] = found[0, 1], found[1, 1]
+    assert torch.equal(*addresses[False])
+    assert not torch.equal(*addresses[True])
+
+
+INGEST = """
+import os, random, signal, sys, time
+import torch
+torch.set_num_threads(1)
+from infinidoc.reading import ingest
+from infinidoc.reading.collection import Collection
+ingest.GROUP_TOKENS = 150
+docs, model, seed = sys.argv[1:]
+random.seed(int(seed))
+with Collection.open("x", model) as warm:
+    warm.load()
+kills = 0
+while True:
+    child = os.fork()
+    if child == 0:
+        Collection_ = Collection.open("killed")
+        Collection_._base, Collection_._wanted_model = warm._base, model
+        Collection_.ingest([docs])
+        os._exit(0)
+    time.sleep(random.uniform(0.0, 0.15))
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    if os.WIFEXITED(status):
+        assert os.WEXITSTATUS(status) == 0
+        break
+    kills += 1
+print(kills)
+"""
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_at_many_random_moments_the_result_is_that_of_an_undisturbed_run(docs, tiny, monkeypatch, home, seed):
+    """A real process, kill -9, again and again until one run gets through: equal to the last address and state bit."""
+    docs = write_library(docs, count=40)
+    command = [sys.executable, "-c", INGEST, str(docs), str(tiny), str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 3
+    monkeypatch.setattr(ingest_module, "GROUP_TOKENS", 150)
+    with Collection.open("undisturbed", str(tiny)) as undisturbed:
+        undisturbed.ingest([docs])
+        expected = content(undisturbed.directory)
+    killed = home / "collections" / "killed"
+    assert content(killed) == expected
+    assert not list(killed.glob(".*.tmp"))
+    named = sum(1 for path in killed.glob("*.safetensors"))
+    assert named == sum(1 for path in (home / "collections" / "undisturbed").glob("*.safetensors"))
