@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from infinidoc.model.base import load_base
-from tests.tiny import share_real_models, tiny_model
+from tests.tiny import REAL_HOME, share_real_models, tiny_model
 
 
 @pytest.fixture(autouse=True)
@@ -34,4 +34,7 @@ def tiny(tmp_path_factory):
 @pytest.fixture(scope="session")
 def real_base():
     """The embedded base model, loaded once. Tests must leave it as it was."""
-    return load_base()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INFINIDOC_HOME", str(REAL_HOME))
+        patch.delenv("INFINIDOC_MODEL", raising=False)
+        return load_base()

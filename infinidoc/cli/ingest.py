@@ -40,6 +40,9 @@ def ingest(
       infinidoc ingest . --exclude 'drafts/' --sync
       git log | infinidoc ingest -
     """
+    from infinidoc.documents.discovery import discover
+
+    discover(paths, include, exclude)  # complains of paths before seconds go into loading the model
     from infinidoc.reading.collection import Collection
 
     with Collection.open(collection, model) as target:

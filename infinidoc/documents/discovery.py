@@ -12,6 +12,7 @@ from pathspec import GitIgnoreSpec
 from infinidoc.documents.readers import refusal
 from infinidoc.errors import InfinidocError
 
+STDIN = "-"  # among paths: standard input, which is nothing to discover
 _HEAD = 8192  # bytes of a file that tell text from binary
 
 
@@ -39,14 +40,14 @@ def discover(
 
     In directories and globs, hidden files and what `.gitignore` files name are passed over; a file or directory that is
     itself a path is always taken. `include` and `exclude` are patterns in the manner of `.gitignore`, relative to the
-    path that was given (for a glob: to its part before the first wildcard).
+    path that was given (for a glob: to its part before the first wildcard). "-", standard input, is passed over.
 
     Raises InfinidocError, before the first file, for a path that doesn't exist, a glob that matches nothing and a
     pattern that can't be understood.
     """
     wanted = _patterns("--include", include) if include else None
     unwanted = _patterns("--exclude", exclude)
-    roots = [_root(str(path)) for path in paths]
+    roots = [_root(str(path)) for path in paths if str(path) != STDIN]
 
     def each_once() -> Iterator[File | Skipped]:
         seen = set()

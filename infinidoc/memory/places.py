@@ -38,12 +38,18 @@ def place(name: str | None = None) -> Place:
 def existing(name: str | None = None) -> Place:
     """Where a collection is. Raises InfinidocError if there is none, naming those that there are."""
     found = place(name)
-    if not Store.exists(found.directory):
-        if found.name == HERE:
-            raise InfinidocError("this directory has no collection", "make one with: infinidoc ingest PATH")
-        names = ", ".join(other.name for other in places() if other.name != HERE) or "none"
-        raise InfinidocError(f"there is no collection {name}", f"the named ones are: {names}")
+    require(found)
     return found
+
+
+def require(place: Place) -> None:
+    """Raises InfinidocError if there is no collection at a place, naming those that there are."""
+    if Store.exists(place.directory):
+        return
+    if place.name == HERE:
+        raise InfinidocError(f"{place.directory.parent} has no collection", "make one with: infinidoc ingest PATH")
+    names = ", ".join(other.name for other in places() if other.name != HERE) or "none"
+    raise InfinidocError(f"there is no collection {place.name}", f"the named ones are: {names}")
 
 
 def places() -> list[Place]:

@@ -8,8 +8,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from infinidoc.documents.discovery import discover
 from infinidoc.errors import InfinidocError
-from infinidoc.memory.places import Place, existing, place
+from infinidoc.memory.places import Place, existing, place, require
 from infinidoc.memory.records import AddressBlock, Identity, StoredDocument
 from infinidoc.memory.store import Store
 
@@ -63,7 +64,7 @@ class Collection:
     """
 
     def __init__(self, place: Place, model: str | None = None):
-        self.name, self.directory = place.name, place.directory
+        self.place, self.directory = place, place.directory
         self._wanted_model = model
         self._opened: Store | None = None
         self._base: BaseModel | None = None
@@ -94,7 +95,8 @@ class Collection:
     def store(self) -> Store:
         """What is on the disk. Raises InfinidocError before anything was ingested."""
         if self._opened is None:
-            self._opened = Store.open(existing(self.name).directory)
+            require(self.place)
+            self._opened = Store.open(self.directory)
         return self._opened
 
     @property
@@ -159,6 +161,7 @@ class Collection:
         from infinidoc.model.addresses import untrained_head
         from infinidoc.reading.ingest import ingest
 
+        discover(paths, include, exclude)  # complains of paths before the model is loaded and anything is made
         base = self.load()
         if not Store.exists(self.directory):
             identity = Identity(base.name, base.digest, NO_ADAPTER, KERNEL)
@@ -181,7 +184,7 @@ class Collection:
         Raises InfinidocError for an empty collection, another model, or a question that is empty or doesn't fit the
         model's window.
         """
-        from infinidoc.reading.answering import NOTHING, fitting_prompt, generate
+        from infinidoc.reading.answering import NO_ANSWER, NOTHING, fitting_prompt, generate
 
         if not question.strip():
             raise InfinidocError("the question is empty", 'ask something: infinidoc ask "What is …?"')
@@ -201,13 +204,13 @@ class Collection:
             timings.setdefault("first_token", time.perf_counter() - began)
             on_text(text)
 
-        answered = memory_only or bool(sources)
+        answered, text = memory_only or bool(sources), ""
         if answered:
             ids, shown = fitting_prompt(base, question, [source.text for source in sources], max_tokens)
             sources = sources[:shown]
             text = generate(base, ids, warm.state, max_tokens, emit)
-        else:
-            text = NOTHING
+        if not answered or not text:
+            text = NO_ANSWER if answered else NOTHING
             emit(text)
         timings["total"] = time.perf_counter() - began
         answer = Answer(question, text, answered, memory_only, sources, timings)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from infinidoc.documents.discovery import File, Skipped, discover
+from infinidoc.documents.discovery import STDIN, File, Skipped, discover
 from infinidoc.documents.document import Document, Passage, Unreadable
 from infinidoc.documents.readers import load, read_document
 from infinidoc.documents.segmentation import SEGMENT_TOKENS, pack_into_segments, split_into_passages
@@ -22,7 +22,6 @@ from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import Encoding, add, subtract
 from infinidoc.model.kernels import State
 
-STDIN = "-"
 # Small documents go through the model together and are committed together: at most this much is lost in a crash.
 GROUP_TOKENS = 4_096
 
@@ -88,7 +87,7 @@ def ingest(
     """
     began = time.perf_counter()
     on_disk = [path for path in paths if str(path) != STDIN]
-    found = list(discover(on_disk, include, exclude)) if on_disk else []
+    found = list(discover(paths, include, exclude))
     files = [item for item in found if isinstance(item, File)]
     summary = Summary(skipped=[item for item in found if isinstance(item, Skipped)])
     progress = Progress(files=len(files), bytes_total=sum(file.size for file in files))

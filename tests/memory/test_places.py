@@ -30,7 +30,7 @@ def test_names_that_can_not_be(name):
 
 
 def test_a_missing_one_is_named_with_those_that_exist():
-    with pytest.raises(InfinidocError, match="this directory has no collection"):
+    with pytest.raises(InfinidocError, match="has no collection"):
         places.existing()
     make("manuals")
     with pytest.raises(InfinidocError, match="there is no collection manual: the named ones are: manuals"):

@@ -408,3 +408,9 @@ def test_quiet_gives_back_what_it_took() -> None:
             assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (logging.ERROR, False)
         assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (verbosity, True)
     logging.set_verbosity_warning()
+
+
+def test_segments_start_with_what_separated_documents_in_pretraining(tiny, real_base):
+    """SmolLM2's tokenizer adds no BOS of its own."""
+    assert load_base(str(tiny)).start == [0]
+    assert real_base.start == [real_base.tokenizer.convert_tokens_to_ids("<|endoftext|>")] == [0]

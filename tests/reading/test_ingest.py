@@ -138,7 +138,7 @@ def test_include_and_exclude(collection, docs):
 def test_a_path_that_does_not_exist_stops_before_anything_is_read(collection, docs):
     with pytest.raises(InfinidocError, match="nowhere"):
         collection.ingest([docs, "nowhere"])
-    assert collection.documents() == []
+    assert not collection.directory.exists()
 
 
 def test_progress_reaches_the_end(collection, docs):
@@ -256,3 +256,30 @@ def test_killed_at_many_random_moments_the_result_is_that_of_an_undisturbed_run(
     assert not list(killed.glob(".*.tmp"))
     named = sum(1 for path in killed.glob("*.safetensors"))
     assert named == sum(1 for path in (home / "collections" / "undisturbed").glob("*.safetensors"))
+
+
+MEASURE = """
+import resource, sys
+import torch
+torch.set_num_threads(1)
+from infinidoc.reading.collection import Collection
+with Collection.open("measured", sys.argv[2]) as collection:
+    summary = collection.ingest([sys.argv[1]])
+print(summary.tokens, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_memory_does_not_grow_with_what_is_read(tmp_path, tiny):
+    """Peak resident memory of a fresh process, in MiB: many times the tokens, as many files and as one long one."""
+    measured = {}
+    for name, count, longest in (("little", 40, 30), ("many", 400, 90), ("long", 1, 4_000)):
+        folder = write_library(tmp_path / name, count, longest)
+        environment = {**os.environ, "INFINIDOC_HOME": str(tmp_path / f"home-{name}")}
+        command = [sys.executable, "-c", MEASURE, str(folder), str(tiny)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        measured[name] = tuple(map(int, done.stdout.split()))
+    little, many, long = (measured[name] for name in ("little", "many", "long"))
+    assert many[0] > 10 * little[0]
+    assert long[0] > 5 * little[0]
+    assert many[1] - little[1] < 40, measured
+    assert long[1] - little[1] < 40, measured
