@@ -219,12 +219,14 @@ def describe(name: str, path: Path) -> Card:
 
 def on_this_machine() -> list[Card]:
     """The models that need no network: the embedded one, that of `INFINIDOC_MODEL`, those in the hub's cache."""
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     names = [EMBEDDED, base_name()]
     with suppress(CacheNotFound):
-        names += sorted(repo.repo_id for repo in scan_cache_dir().repos if repo.repo_type == "model")
+        names += sorted(
+            repo.repo_id for repo in scan_cache_dir(constants.HF_HUB_CACHE).repos if repo.repo_type == "model"
+        )
     cards = []
     for name in dict.fromkeys(names):
         try:

@@ -13,9 +13,8 @@ from infinidoc.model.kernels import State
 
 NOTHING = "Nothing in this collection bears on that question."
 NO_ANSWER = "I can't read an answer from these passages; look at the sources."
-# Shows a model that was never trained for it what a grounded answer looks like: short, and in the text's own words. On
-# the example collection's questions that triples F1 against the model's chat template (0.33 to 0.10), and a base model
-# without a chat template reads it just as well.
+# Shows a model that was never trained for it what a grounded answer looks like: short, and in the text's own words.
+# Asked through its chat template instead, the embedded model rambles; and a base model without one reads this as well.
 EXAMPLE = """The Harwick lighthouse was built in 1874 by Ellen Marsh. \
 It stands 31 metres high and was painted red in 1920.
 
