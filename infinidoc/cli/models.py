@@ -1,15 +1,14 @@
 """`infinidoc models`: which base models are here, fetching one, looking at one."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from infinidoc.cli import render
+from infinidoc.cli.options import JsonOption
 from infinidoc.errors import InfinidocError
 from infinidoc.model import base
 from infinidoc.model.embedded import EMBEDDED, LICENCE
@@ -23,7 +22,6 @@ Name = Annotated[
         show_default=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 STAGES = {
     "wait": "waiting for another pull",
@@ -43,7 +41,7 @@ def fetch(name: str | None = None) -> Path:
         return found
     name = base.base_name(name)
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Progress(*columns, console=render.err, transient=True) as bars:
         bar = bars.add_task(name)
 
         def progress(stage: str, done: int, total: int) -> None:
@@ -53,7 +51,7 @@ def fetch(name: str | None = None) -> Path:
 
 
 @app.command("list")
-def list_models(as_json: Json = False) -> None:
+def list_models(json: JsonOption = False) -> None:
     """The models on this machine: the embedded one, and those of known families in the Hugging Face cache.
 
     Examples:
@@ -63,26 +61,20 @@ def list_models(as_json: Json = False) -> None:
       infinidoc models list --json
     """
     cards = base.on_this_machine()
-    with Console(stderr=True).status("hashing"):
+    with render.err.status("hashing"):
         models = [_plain(card) for card in cards]
-    if as_json:
-        typer.echo(json.dumps(models, indent=2))
+    if json:
+        render.print_json({"models": models})
         return
-    table = Table("name", "family", "parameters", "dtype", "on disk", "digest", "where", box=None, pad_edge=False)
-    for model in models:
-        table.add_row(
-            model["name"],
-            model["family"],
-            f"{model['parameters'] / 1e6:,.0f} M",
-            model["dtype"],
-            _megabytes(model["size"]),
-            model["digest"][:12],
-            model["path"],
-        )
-    if models:
-        Console(width=1_000).print(table)  # a path that the terminal wraps can still be copied
+    columns = ("name", "family", "parameters", "dtype", "on disk", "digest", "where")
+    rows = [
+        (m["name"], m["family"], millions(m), m["dtype"], render.size(m["size"]), m["digest"][:12], m["path"])
+        for m in models
+    ]
+    if rows:
+        render.print_table(columns, rows, numbers=("parameters", "on disk"))
     if EMBEDDED not in [card.name for card in cards]:
-        typer.echo(f"{EMBEDDED} isn't here yet: infinidoc models pull")
+        render.note(f"{EMBEDDED} isn't here yet: infinidoc models pull")
 
 
 @app.command()
@@ -98,11 +90,12 @@ def pull(name: Name = None) -> None:
     there = base.find(name) is not None
     model = _plain(base.describe(base.base_name(name), fetch(name)))
     state = "is already there" if there else "is ready"
-    typer.echo(f"{model['name']} {state}: {model['path']} ({_megabytes(model['size'])}, digest {model['digest'][:12]})")
+    about = f"{render.size(model['size'])}, digest {model['digest'][:12]}"
+    render.out.print(f"{model['name']} {state}: {model['path']} ({about})", markup=False)
 
 
 @app.command()
-def show(name: Name = None, as_json: Json = False) -> None:
+def show(name: Name = None, json: JsonOption = False) -> None:
     """A model's shape, its digest, and what it would run on.
 
     Examples:
@@ -120,14 +113,14 @@ def show(name: Name = None, as_json: Json = False) -> None:
     model["runs_on"] = str(device)
     model["runs_in"] = str(base.choose_dtype(device)).removeprefix("torch.")
     model["licence"] = LICENCE if name == EMBEDDED else None
-    if as_json:
-        typer.echo(json.dumps(model, indent=2))
+    if json:
+        render.print_json(model)
         return
     rows = {
         "name": name,
         "family": model["family"],
         "parameters": f"{model['parameters']:,}",
-        "weights": f"{model['dtype']}, {_megabytes(model['size'])} on disk",
+        "weights": f"{model['dtype']}, {render.size(model['size'])} on disk",
         "layers": model["layers"],
         "heads": f"{model['heads']} of {model['head_dim']} dimensions; {model['kv_heads']} for keys and values",
         "vocabulary": f"{model['vocabulary']:,}",
@@ -137,8 +130,7 @@ def show(name: Name = None, as_json: Json = False) -> None:
         "digest": model["digest"],
         "where": model["path"],
     }
-    for label, value in rows.items():
-        typer.echo(f"{label:<11} {value}")
+    render.print_facts(rows)
 
 
 def _plain(card: base.Card) -> dict[str, Any]:
@@ -146,5 +138,5 @@ def _plain(card: base.Card) -> dict[str, Any]:
     return {**asdict(card), "path": str(card.path), "digest": base.digest(card.path)}
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB"
+def millions(model: dict[str, Any]) -> str:
+    return f"{model['parameters'] / 1e6:,.0f} M"

@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from infinidoc import cli
-from infinidoc.cli import render
 from infinidoc.reading.collection import Collection
 from tests.reading.library import write_library
 
@@ -17,7 +16,6 @@ from tests.reading.library import write_library
 def run(monkeypatch, capsys, tiny):
     """Runs a command in this process, with the tiny model: (exit code, stdout, stderr)."""
     monkeypatch.setenv("INFINIDOC_MODEL", str(tiny))
-    monkeypatch.setattr(render.err, "file", None)
 
     def run(*arguments, stdin=""):
         monkeypatch.setattr(sys, "argv", ["infinidoc", *map(str, arguments)])

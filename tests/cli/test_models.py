@@ -29,7 +29,7 @@ def test_list_on_a_fresh_machine_says_how_to_get_one(fresh: Path) -> None:
     result = run("list")
     assert result.exit_code == 0
     assert result.output == f"{EMBEDDED} isn't here yet: infinidoc models pull\n"
-    assert json.loads(run("list", "--json").stdout) == []
+    assert json.loads(run("list", "--json").stdout) == {"models": []}
 
 
 def test_list_shows_the_model_in_use(fresh: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +38,7 @@ def test_list_shows_the_model_in_use(fresh: Path, tiny: Path, monkeypatch: pytes
     assert lines[0].split() == ["name", "family", "parameters", "dtype", "on", "disk", "digest", "where"]
     assert lines[1].split()[:2] == [str(tiny), "llama"]
     assert lines[1].rstrip().endswith(str(tiny))
-    (model,) = json.loads(run("list", "--json").stdout)
+    (model,) = json.loads(run("list", "--json").stdout)["models"]
     assert model["digest"] == base.base_digest(str(tiny))
     assert model["parameters"] == 118_208  # 400·64 + 3·(2·64·64 + 2·64·32 + 3·64·96 + 2·64) + 64
     assert model["path"] == str(tiny)
@@ -47,7 +47,7 @@ def test_list_shows_the_model_in_use(fresh: Path, tiny: Path, monkeypatch: pytes
 def test_list_leaves_out_what_is_damaged(fresh: Path) -> None:
     (fresh / "models" / EMBEDDED).mkdir(parents=True)
     assert run("list").exit_code == 0
-    assert json.loads(run("list", "--json").stdout) == []
+    assert json.loads(run("list", "--json").stdout) == {"models": []}
 
 
 def test_show(tiny: Path) -> None:
