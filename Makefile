@@ -21,7 +21,7 @@ demo: model
 	$(BIN)/infinidoc ingest --collection demo examples/library
 	$(BIN)/infinidoc ask --collection demo "When does the work on the roof begin?"
 	$(BIN)/infinidoc ask --collection demo "What is the highest point of Belize?"
-	$(BIN)/infinidoc ask --collection demo "How much does the yearly service of the boiler cost?"
+	$(BIN)/infinidoc ask --collection demo "When will Imogen Hollis come to service the boiler?"
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,10 +1,11 @@
 """How often recall puts the right source first, and how well its scores tell when there is none.
 
-    python benchmarks/recall.py examples/questions.jsonl --library examples/library
+    python benchmarks/recall.py examples/questions.jsonl --library examples/library --read
     python benchmarks/recall.py dev.json                        # any SQuAD file: one document per paragraph
 
 Every question is asked of a collection that is made for the run. Questions without answers count as unanswerable;
-with a SQuAD file, every question is also asked of all articles but its own (`others`), where nothing should be found.
+with a SQuAD file, every question is also asked of all articles but its own, where nothing should be found. With
+`--read` every answerable question is answered too, and the answers that contain the right one are counted.
 """
 
 import argparse
@@ -12,12 +13,20 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from infinidoc import Collection
 
 
-def squad(file: Path, folder: Path) -> list[tuple[str, str, str]]:
-    """Writes one text file per paragraph; returns questions, their source, and the folder of their article."""
+class Question(NamedTuple):
+    text: str
+    source: str  # the file that answers it, or ""
+    article: str  # the folder that holds everything of its topic, or ""
+    answers: list[str]
+
+
+def squad(file: Path, folder: Path) -> list[Question]:
+    """Questions of a SQuAD file, whose paragraphs are written to one text file each."""
     questions = []
     for number, article in enumerate(json.loads(file.read_text())["data"]):
         directory = folder / f"article-{number:03}"
@@ -25,19 +34,22 @@ def squad(file: Path, folder: Path) -> list[tuple[str, str, str]]:
         for index, paragraph in enumerate(article["paragraphs"]):
             path = directory / f"{index:03}.txt"
             path.write_text(paragraph["context"])
-            questions += [(qa["question"], str(path), str(directory)) for qa in paragraph["qas"]]
+            for qa in paragraph["qas"]:
+                answers = [answer["text"] for answer in qa["answers"]]
+                questions.append(Question(qa["question"], str(path), str(directory), answers))
     return questions
 
 
-def jsonl(file: Path, folder: Path) -> list[tuple[str, str, str]]:
+def jsonl(file: Path, folder: Path) -> list[Question]:
     rows = [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
-    return [(r["question"], str(folder / r["source"]) if r["answers"] else "", "") for r in rows]
+    return [Question(r["question"], str(folder / r["source"]) if r["answers"] else "", "", r["answers"]) for r in rows]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("questions", type=Path)
     parser.add_argument("--library", type=Path, help="the documents, for a JSONL file")
+    parser.add_argument("--read", action="store_true", help="also answer every answerable question")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -48,8 +60,8 @@ def main() -> None:
             summary = collection.ingest([folder])
             everything = summary.collection["passages"]
             threshold = collection.head.threshold
-            first = five = refused_own = refused_other = answerable = unanswerable = 0
-            for question, source, article in questions:
+            first = five = refused_own = refused_other = answerable = unanswerable = right = 0
+            for question, source, article, answers in questions:
                 found = collection.recall(question, everything if article else 50)
                 paths = list(dict.fromkeys(passage.path for passage in found))
                 if source:
@@ -57,6 +69,9 @@ def main() -> None:
                     first += paths[0] == source
                     five += source in paths[:5]
                     refused_own += found[0].score < threshold
+                    if chosen.read:
+                        said = collection.ask(question).text.lower()
+                        right += any(answer.lower() in said for answer in answers)
                 if article or not source:
                     unanswerable += 1
                     elsewhere = [p.score for p in found if not article or not p.path.startswith(article + os.sep)]
@@ -71,6 +86,8 @@ def main() -> None:
         "unanswerable": unanswerable,
         "unanswerable_refused": refused_other / unanswerable,
     }
+    if chosen.read:
+        result["answer_contains_the_right_one"] = right / answerable
     if chosen.json:
         print(json.dumps(result))
     else:

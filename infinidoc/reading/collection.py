@@ -52,7 +52,9 @@ class Answer:
     timings: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """As JSON and the log have it: the text is called "answer" there."""
+        plain = asdict(self)
+        return {"question": plain.pop("question"), "answer": plain.pop("text"), **plain}
 
 
 class Collection:
@@ -214,7 +216,7 @@ class Collection:
             emit(text)
         timings["total"] = time.perf_counter() - began
         answer = Answer(question, text, answered, memory_only, sources, timings)
-        self.store.log_answer(self._log_entry(answer))
+        self.store.log_answer(answer.to_dict())
         return answer
 
     def recall(self, question: str, top: int = TOP) -> list[Source]:
@@ -241,11 +243,6 @@ class Collection:
         if self._warm is None or self._warm.revision != revision:
             self._warm = Warm(revision, self.store.documents(), self.store.addresses(), self.store.state())
         return self._warm
-
-    def _log_entry(self, answer: Answer) -> dict[str, Any]:
-        entry = answer.to_dict()
-        entry["answer"] = entry.pop("text")
-        return entry
 
     def log(self, last: int | None = None) -> list[dict[str, Any]]:
         """What was asked, newest first: question, answer, sources, timings, model and time of each."""

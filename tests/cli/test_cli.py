@@ -89,10 +89,10 @@ def test_ask_json_is_one_object_per_question(filled, docs):
     answers = [json.loads(line) for line in out.splitlines()]
     assert code == 0
     assert [answer["question"] for answer in answers] == ["Which ship carries salt?", "Which ship sank?"]
-    assert {"text", "answered", "sources", "timings", "memory_only"} <= answers[0].keys()
+    assert {"question", "answer", "answered", "sources", "timings", "memory_only"} == answers[0].keys()
     assert {"document", "path", "place", "score", "text"} == answers[0]["sources"][0].keys()
     piped = filled("ask", "-", "--json", "--max-tokens", "2", stdin="Which ship carries salt?\n")[1]
-    assert json.loads(piped)["text"] == answers[0]["text"]
+    assert json.loads(piped)["answer"] == answers[0]["answer"]
 
 
 def test_memory_only_says_that_the_gates_are_closed(filled):
