@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from infinidoc.cli import render
@@ -56,22 +57,31 @@ def ingest(
 
 
 class Speed(ProgressColumn):
-    """Tokens so far, and tokens per second over the last seconds."""
+    """Tokens so far, and tokens per second since the first of them."""
+
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+        self.began: float | None = None
 
     def render(self, task: Task) -> Text:
-        tokens = task.fields["tokens"]
-        speed = f"{tokens / task.elapsed:,.0f} tokens/s" if task.elapsed and tokens else ""
-        return Text(f"{tokens:,} tokens  {speed}", style="cyan")
+        tokens, now = task.fields["tokens"], task.get_time()
+        if not tokens:
+            return Text("")
+        if self.began is None:
+            self.began = now
+        seconds = now - self.began
+        speed = f"  {tokens / seconds:,.0f} tokens/s" if seconds > 1 else ""
+        return Text(f"{tokens:,} tokens{speed}", style="cyan")
 
 
 @contextmanager
 def progress_bar() -> "Iterator[Callable[[Reached], None]]":
     columns = [
-        TextColumn("{task.fields[files]}"),
-        BarColumn(bar_width=30),
+        TextColumn("{task.fields[files]}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=16),
         Speed(),
         TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("[dim]{task.description}"),
+        TextColumn("[dim]{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     ]
     with Progress(*columns, console=render.err, transient=True, disable=not render.err.is_terminal) as bar:
         task = bar.add_task("", total=None, tokens=0, files="")
@@ -79,7 +89,7 @@ def progress_bar() -> "Iterator[Callable[[Reached], None]]":
         def show(reached: "Reached") -> None:
             bar.update(
                 task,
-                description=reached.name[-40:],
+                description=reached.name.rsplit("/", 1)[-1],
                 total=max(reached.bytes_total, 1),
                 completed=reached.bytes_done,
                 tokens=reached.tokens,

@@ -94,7 +94,6 @@ def test_a_removed_document_leaves_no_trace_on_the_disk(store):
     with store.writing():
         store.commit([new(store, "c", 3)], [store.documents()[0].id], state(1.0))
     assert found(store) == {"b": {2}, "c": {3}}
-    store.close()
     for path in store.directory.iterdir():
         assert secret.encode() not in path.read_bytes()
         if path.name.startswith("addresses"):

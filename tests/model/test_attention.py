@@ -195,6 +195,18 @@ def test_generate_leaves_the_memory_that_was_copied(opened):
     assert first.tolist() != plain.tolist()  # it reads
 
 
+def test_a_copy_fills_its_own_window(opened):
+    """What is generated with a copy of a half-filled window is not folded into the original."""
+    memory = CompressiveMemory(opened)
+    opened(ids(WORDS[:10]), past_key_values=memory)
+    opened(ids(WORDS[10:20]), past_key_values=memory.copy())
+    memory.fold()
+    once = CompressiveMemory(opened)
+    fold(once, opened, ids(WORDS[:10]))
+    assert memory.state[0].tokens.tolist() == [10]
+    assert torch.equal(memory.state[0].association, once.state[0].association)
+
+
 def test_beam_search_and_several_answers_carry_their_memory(opened):
     memory = CompressiveMemory(opened)
     fold(memory, opened, ids(WORDS[:30]))
