@@ -7,7 +7,7 @@ new one, and perhaps files that nobody names: the next writer sweeps them up.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -275,7 +275,7 @@ class Store:
         query = "SELECT DISTINCT file FROM passages WHERE document = ?"
         return sorted({file for document in documents for (file,) in self._sql.execute(query, (document,))})
 
-    def _rewrite(self, files: list[str], without: set[int] = frozenset()) -> list[tuple[str, int, int]]:  # type: ignore[assignment]
+    def _rewrite(self, files: list[str], without: Collection[int] = ()) -> list[tuple[str, int, int]]:
         """Copies what stays of some address files into one new file; returns (file, row, passage) for each passage."""
         kept, places, total = [], [], 0
         for file in files:

@@ -109,13 +109,21 @@ def ingest(
 def forget(store: Store, base: BaseModel, head: AddressHead, documents: Sequence[StoredDocument]) -> None:
     """Takes documents out of a collection: out of its memory, its addresses and its text."""
     with store.writing():
-        state = store.state()
-        gone = {document.id for document in documents}
-        if state is None or all(document.id in gone for document in store.documents()):
-            state = None
-        else:
-            state = subtract(state, state_of(store, base, head, documents))
-        store.commit([], gone, state)
+        state = state_without(store, base, head, store.state(), documents)
+        store.commit([], [document.id for document in documents], state)
+
+
+def state_without(
+    store: Store,
+    base: BaseModel,
+    head: AddressHead,
+    state: list[State] | None,
+    documents: Sequence[StoredDocument],
+) -> list[State] | None:
+    """A collection's memory without some of its documents; without all of them it is empty, not almost empty."""
+    if state is None or len(documents) == len(store.documents()):
+        return None
+    return subtract(state, state_of(store, base, head, documents)) if documents else state
 
 
 def state_of(store: Store, base: BaseModel, head: AddressHead, documents: Sequence[StoredDocument]) -> list[State]:
@@ -157,30 +165,24 @@ class Run:
         self.group: list[Pending] = []
 
     def take(self, file: File) -> None:
-        self.progress.name = file.name
-        self.notify(self.progress)
-        try:
-            data = load(file.path)
-            taken = self._parse(str(file.path), file.name, data)
-        except Unreadable as reason:
-            self.summary.skipped.append(Skipped(file.name, str(reason)))
-            taken = False
-        if not taken:
-            self.progress.files_done += 1
-            self.progress.bytes_done += file.size
+        self._take(str(file.path), file.name, file.size, lambda: load(file.path))
 
     def take_stdin(self, data: bytes) -> None:
-        name = f"stdin-{hashlib.sha256(data).hexdigest()[:8]}"
         self.progress.files += 1
         self.progress.bytes_total += len(data)
+        self._take(f"stdin-{hashlib.sha256(data).hexdigest()[:8]}", "stdin", len(data), lambda: data)
+
+    def _take(self, path: str, name: str, size: int, read: Callable[[], bytes]) -> None:
+        self.progress.name = name
+        self.notify(self.progress)
         try:
-            taken = self._parse(name, "stdin", data)
+            taken = self._parse(path, name, read())
         except Unreadable as reason:
-            self.summary.skipped.append(Skipped("stdin", str(reason)))
+            self.summary.skipped.append(Skipped(name, str(reason)))
             taken = False
         if not taken:
             self.progress.files_done += 1
-            self.progress.bytes_done += len(data)
+            self.progress.bytes_done += size
 
     def _parse(self, path: str, name: str, data: bytes) -> bool:
         """Whether the model has to read it: False for what the collection has already. Raises Unreadable."""
@@ -203,12 +205,7 @@ class Run:
             return
         old = [self.known[pending.path] for pending in self.group if pending.path in self.known]
         new, added = self._read(self.group)
-        if old and len(old) == len(self.known):
-            self.state = None
-        elif old:
-            assert self.state is not None
-            self.state = subtract(self.state, state_of(self.store, self.base, self.head, old))
-        self.state = add(self.state, added)
+        self.state = add(state_without(self.store, self.base, self.head, self.state, old), added)
         self.store.commit(new, [document.id for document in old], self.state)
         self.known = {document.path: document for document in self.store.documents()}
         self.summary.added += len(new) - len(old)
@@ -248,11 +245,7 @@ class Run:
             if any(Path(document.path).is_relative_to(root) for root in roots) and not os.path.lexists(document.path)
         ]
         if vanished:
-            if len(vanished) == len(self.known):
-                self.state = None
-            else:
-                assert self.state is not None
-                self.state = subtract(self.state, state_of(self.store, self.base, self.head, vanished))
+            self.state = state_without(self.store, self.base, self.head, self.state, vanished)
             self.store.commit([], [document.id for document in vanished], self.state)
             self.summary.removed = len(vanished)
 
