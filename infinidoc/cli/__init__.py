@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 # Imported after `app`, so that help lists commands in the order in which people need them.
-from infinidoc.cli import ask, collections, documents, ingest, log, models  # noqa: E402
+from infinidoc.cli import adapters, ask, collections, documents, ingest, log, models, train  # noqa: E402
 
 app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
@@ -32,6 +32,8 @@ app.command("log")(log.log)
 app.add_typer(collections.app, name="collections")
 app.add_typer(documents.app, name="documents")
 app.add_typer(models.app, name="models")
+app.add_typer(adapters.app, name="adapters")
+app.add_typer(train.app, name="train")
 
 
 @app.callback(invoke_without_command=True)

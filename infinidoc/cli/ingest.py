@@ -11,7 +11,7 @@ from rich.table import Column
 from rich.text import Text
 
 from infinidoc.cli import render
-from infinidoc.cli.options import CollectionOption, JsonOption, ModelOption, loaded
+from infinidoc.cli.options import AdapterOption, CollectionOption, JsonOption, ModelOption, loaded
 
 if TYPE_CHECKING:
     from infinidoc.reading.ingest import Progress as Reached
@@ -27,6 +27,7 @@ def ingest(
     exclude: Annotated[list[str], typer.Option(help="No files that match this gitignore pattern. Repeatable.")] = [],  # noqa: B006
     sync: Annotated[bool, typer.Option("--sync", help="Also drop documents whose files are gone from PATHS.")] = False,
     model: ModelOption = None,
+    adapter: AdapterOption = None,
     json: JsonOption = False,
 ) -> None:
     """Read documents into a collection's memory.
@@ -46,7 +47,7 @@ def ingest(
     discover(paths, include, exclude)  # complains of paths before seconds go into loading the model
     from infinidoc.reading.collection import Collection
 
-    with Collection.open(collection, model) as target:
+    with Collection.open(collection, model, adapter=adapter) as target:
         loaded(target)
         with progress_bar() as show:
             summary = target.ingest(paths, include, exclude, sync, show)

@@ -22,6 +22,14 @@ ModelOption = Annotated[
         help="The base model of a new collection: a directory, a hub id, or smollm2-135m-instruct (the default).",
     ),
 ]
+AdapterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--adapter",
+        "-a",
+        help="The adapter of a new collection: a name, a directory, or none; default: the one chosen or shipped.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 

@@ -10,11 +10,15 @@ from infinidoc.documents.document import Document
 
 @dataclass(frozen=True)
 class Identity:
-    """What a collection was read with. Another model's memory means nothing to this one."""
+    """What a collection was read with. Another model's memory means nothing to this one, nor another adapter's.
+
+    Without an adapter its name is "none" and its digest empty.
+    """
 
     model: str
     model_digest: str
     adapter: str
+    adapter_digest: str
     kernel: str
 
 

@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -123,7 +123,7 @@ class Store:
 
     @property
     def identity(self) -> Identity:
-        return Identity(*(self.meta(key) or "" for key in ("model", "model_digest", "adapter", "kernel")))
+        return Identity(*(self.meta(field.name) or "" for field in fields(Identity)))
 
     @property
     def revision(self) -> int:

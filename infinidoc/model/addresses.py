@@ -34,7 +34,8 @@ BLOCK = 16_384  # addresses that are compared at once
 class AddressHead:
     """Maps hidden states to addresses. `layer` is where they are taken; hidden size D, vocabulary V.
 
-    mean, std (D,) standardise; projection (D, 128); token_weights (V,) weigh the question's tokens. A best score below
+    mean, std (D,) standardise; projection (D, 128) is for passages, question_projection (D, 128) for questions. A
+    question token weighs token_weights (V,), by its id, times exp(state · state_weights (D,)). A best score below
     `threshold` means that no passage bears on the question.
     """
 
@@ -43,7 +44,9 @@ class AddressHead:
     mean: Tensor
     std: Tensor
     projection: Tensor
+    question_projection: Tensor
     token_weights: Tensor
+    state_weights: Tensor
 
     def tensors(self) -> dict[str, Tensor]:
         return {field.name: torch.as_tensor(getattr(self, field.name)) for field in fields(self)}
@@ -53,19 +56,24 @@ class AddressHead:
         tensors = {field.name: tensors[field.name] for field in fields(cls)}
         return cls(int(tensors.pop("layer")), float(tensors.pop("threshold")), **tensors)
 
+    def standardised(self, states: Tensor) -> Tensor:
+        """Hidden states (…, D) to zero mean and unit deviation per dimension."""
+        return (states.float().cpu() - self.mean) / self.std
+
     def project(self, states: Tensor) -> Tensor:
-        """Hidden states (…, D) to unit vectors (…, 128)."""
-        standardised = (states.float().cpu() - self.mean) / self.std
-        return F.normalize(standardised @ self.projection, dim=-1)
+        """A passage's hidden states (…, D) to unit vectors (…, 128)."""
+        return F.normalize(self.standardised(states) @ self.projection, dim=-1)
 
     def addresses(self, states: Tensor) -> Tensor:
-        """Hidden states (…, D) to addresses (…, 128) int8: unit vectors times 127."""
+        """A passage's hidden states (…, D) to addresses (…, 128) int8: unit vectors times 127."""
         return (self.project(states) * SCALE).round().to(torch.int8)
 
-    def weights(self, ids: Sequence[int]) -> Tensor:
-        """The weights of a question's tokens (N,); they sum to 1."""
-        weights = self.token_weights[torch.tensor(ids)]
-        return weights / weights.sum().clamp(min=1e-9)
+    def question(self, ids: Sequence[int], states: Tensor) -> tuple[Tensor, Tensor]:
+        """A question's token ids (N) and hidden states (N, D) to unit vectors (N, 128) and weights (N,), of sum 1."""
+        standardised = self.standardised(states)
+        weights = self.token_weights[torch.tensor(ids)] * (standardised @ self.state_weights).exp()
+        vectors = F.normalize(standardised @ self.question_projection, dim=-1)
+        return vectors, weights / weights.sum().clamp(min=1e-9)
 
 
 def address_layer(model: PreTrainedModel) -> int:
@@ -86,7 +94,7 @@ def early_states(model: PreTrainedModel, layer: int, ids: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def untrained_head(base: BaseModel) -> AddressHead:
+def untrained_head(base: BaseModel, layer: int | None = None) -> AddressHead:
     """A head that needs no training: an orthogonal projection with a fixed seed, calibrated on a page of text.
 
     The page gives the mean and deviation of the hidden states, and the model's own idea of how common each token is:
@@ -96,7 +104,7 @@ def untrained_head(base: BaseModel) -> AddressHead:
     weights 0.912.
     """
     page = files(__package__).joinpath("calibration.txt").read_text(encoding="utf-8").split("%%\n")
-    layer = address_layer(base.model)
+    layer = address_layer(base.model) if layer is None else layer
     states, probability = [], torch.zeros(base.model.config.get_text_config(decoder=True).vocab_size)
     tokens = 0
     for text in page:
@@ -114,7 +122,8 @@ def untrained_head(base: BaseModel) -> AddressHead:
         projection = F.pad(projection, (0, DIMENSIONS - projection.shape[1]))
     std = seen.std(0).clamp(min=1e-6)
     surprise = -torch.log1p(-absent).float()
-    return AddressHead(layer, UNTRAINED_THRESHOLD, seen.mean(0), std, projection, surprise)
+    plain = torch.zeros(seen.shape[1])
+    return AddressHead(layer, UNTRAINED_THRESHOLD, seen.mean(0), std, projection, projection.clone(), surprise, plain)
 
 
 @torch.no_grad()
@@ -122,7 +131,7 @@ def question_vectors(base: BaseModel, head: AddressHead, question: str) -> tuple
     """A question as unit vectors (N, 128) and their weights (N,)."""
     prefix, ids = [*base.start, *base.encode(QUESTION)], base.encode(" " + question.strip())
     states = early_states(base.model, head.layer, torch.tensor([[*prefix, *ids]], device=base.device))
-    return head.project(states[0, len(prefix) :]), head.weights(ids)
+    return head.question(ids, states[0, len(prefix) :])
 
 
 def score(question: Tensor, weights: Tensor, addresses: Tensor, rows: Sequence[int]) -> Tensor:

@@ -12,6 +12,7 @@ attention, so that with an empty memory, or with closed gates, every logit is th
 """
 
 import copy
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -82,9 +83,9 @@ class InfiniLayer(DynamicLayer):
 
     is_croppable = False
 
-    def __init__(self, kernel: Kernel, parameters: InfiniParameters):
+    def __init__(self, kernel: Kernel, parameters: InfiniParameters, remembers: bool = True):
         super().__init__()
-        self.kernel, self.parameters = kernel, parameters
+        self.kernel, self.parameters, self.remembers = kernel, parameters, remembers
         self.state: State | None = None
         self.recording = True  # keep what a fold needs; a reader that won't fold switches it off
         self._keys: list[Tensor] = []
@@ -99,6 +100,7 @@ class InfiniLayer(DynamicLayer):
     def fold(self, mask: Tensor | None) -> None:
         """Write after read: the window goes into the state and is emptied. mask (B, N), 1 for tokens, 0 for padding."""
         if not self._keys or self.values is None:
+            self.clear()
             return
         keys, weights = torch.cat(self._keys, -2), torch.cat(self._weights, -1)
         # Half precision would round each product before it is summed.
@@ -164,15 +166,15 @@ class InfiniLayer(DynamicLayer):
 class CompressiveMemory(Cache):
     """A `transformers` cache whose layers remember all folded segments in constant size.
 
-    `state` is what a collection keeps: one `State` per layer, or None before anything was folded.
+    `state` is what a collection keeps: one `State` per layer that remembers, or None before anything was folded.
     """
 
     def __init__(self, model: PreTrainedModel, state: list[State] | None = None):
         modules = attention_modules(model)
         if not hasattr(modules[0], "infini"):
             raise ValueError("infini-attention is not attached to this model: call attach(model) first")
-        kernel = KERNELS[model.config.infini_kernel]
-        self.infini_layers = [InfiniLayer(kernel, module.infini) for module in modules]
+        kernel, first = KERNELS[model.config.infini_kernel], model.config.infini_first_layer
+        self.infini_layers = [InfiniLayer(kernel, m.infini, index >= first) for index, m in enumerate(modules)]
         super().__init__(layers=list(self.infini_layers))
         if state is not None:
             self.load(state)
@@ -184,8 +186,10 @@ class CompressiveMemory(Cache):
 
     def load(self, state: list[State] | None) -> None:
         """Takes a state as it is (not a copy: states are values). Rows of the state are rows of the batch."""
-        for index, layer in enumerate(self.infini_layers):
-            layer.set_state(None if state is None else state[index])
+        remembering = [layer for layer in self.infini_layers if layer.remembers]
+        found: Sequence[State | None] = [None] * len(remembering) if state is None else state
+        for layer, own in zip(remembering, found, strict=True):
+            layer.set_state(own)
 
     def fold(self, mask: Tensor | None = None) -> None:
         """Moves the window into the memory. mask (B, N) over the window: 1 for tokens, 0 for padding; None: all 1."""
@@ -218,9 +222,10 @@ def attention_modules(model: PreTrainedModel) -> list[Any]:
     return [layer.self_attn for layer in model.get_decoder().layers]
 
 
-def attach(model: PreTrainedModel, kernel: str = "least_squares") -> None:
-    """Gives every attention module of a decoder its memory parameters and hooks. Calling it again changes the kernel.
+def attach(model: PreTrainedModel, kernel: str = "least_squares", first_layer: int = 0) -> None:
+    """Gives every attention module of a decoder its memory parameters and hooks; layers below the first don't remember.
 
+    Calling it again changes the kernel and the first layer.
     Raises ValueError for an unknown kernel, or a model without `layers[i].self_attn`.
     """
     if kernel not in KERNELS:
@@ -228,7 +233,7 @@ def attach(model: PreTrainedModel, kernel: str = "least_squares") -> None:
     if not all(hasattr(layer, "self_attn") for layer in getattr(model.get_decoder(), "layers", [None])):
         raise ValueError(f"{type(model).__name__} has no layers[i].self_attn to attach to")
     config = model.config.get_text_config(decoder=True)
-    model.config.infini_kernel = kernel
+    model.config.infini_kernel, model.config.infini_first_layer = kernel, first_layer
     for module in attention_modules(model):
         if not hasattr(module, "infini"):
             kv_heads = config.num_attention_heads // module.num_key_value_groups
@@ -261,7 +266,7 @@ def infini_attention(
     if infini is None:
         return local, None
     layer, hidden, rotation = infini
-    if layer.recording:
+    if layer.recording and layer.remembers:
         new = key[:, :, -query.shape[2] :]
         layer.record(unrotate(new, rotation), module.infini.write_weights(hidden))
     if not layer.readable():

@@ -7,9 +7,11 @@ import torch
 from transformers import StoppingCriteria, TextStreamer
 
 from infinidoc.errors import InfinidocError
+from infinidoc.model.adapters import READER
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
 from infinidoc.model.kernels import State
+from infinidoc.model.prompts import REFUSAL, question_prompt
 
 NOTHING = "Nothing in this collection bears on that question."
 NO_ANSWER = "I can't read an answer from these passages; look at the sources."
@@ -26,12 +28,23 @@ Answer: 31 metres"""
 
 
 def prompt(base: BaseModel, question: str, passages: Sequence[str]) -> list[int]:
-    """Token ids of what the reader sees: an example, the passages, best last (next to the question), the question.
+    """Token ids of what the reader sees: the passages, best last (next to the question), and the question.
 
-    Special tokens that a document or a question spells out are text like any other.
+    A model whose adapter didn't train it to read is shown an example first. Special tokens that a document or a question
+    spells out are text like any other.
     """
-    asked = f"Question: {' '.join(question.split())}\nAnswer:"
-    return [*base.start, *base.encode("\n\n".join([EXAMPLE, *reversed(passages), asked]))]
+    shown = list(reversed(passages)) if reads(base) else [EXAMPLE, *reversed(passages)]
+    return [*base.start, *base.encode(question_prompt(question, shown))]
+
+
+def reads(base: BaseModel) -> bool:
+    """Whether an adapter has trained this model to answer shortly from what it is shown, or to refuse."""
+    return READER in getattr(base.model.config, "infini_parts", ())
+
+
+def refuses(text: str) -> bool:
+    """Whether a trained reader's answer says that the passages don't hold one."""
+    return text.strip(" .").lower() == REFUSAL
 
 
 def fitting_prompt(base: BaseModel, question: str, passages: Sequence[str], max_tokens: int) -> tuple[list[int], int]:

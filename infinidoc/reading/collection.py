@@ -15,6 +15,7 @@ from infinidoc.memory.records import AddressBlock, Identity, StoredDocument
 from infinidoc.memory.store import Store
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
+    from infinidoc.model.adapters import Adapter
     from infinidoc.model.addresses import AddressHead
     from infinidoc.model.base import BaseModel
     from infinidoc.model.kernels import State
@@ -22,8 +23,7 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import: only what ru
 
 TOP = 4
 MAX_TOKENS = 128
-KERNEL = "least_squares"
-NO_ADAPTER = "none"
+KERNEL = "least_squares"  # where no adapter names one
 
 
 @dataclass(frozen=True)
@@ -65,22 +65,26 @@ class Collection:
     >>> print(collection.ask("How is the filter changed?").text)
     """
 
-    def __init__(self, place: Place, model: str | None = None):
+    def __init__(self, place: Place, model: str | None = None, adapter: str | None = None):
         self.place, self.directory = place, place.directory
-        self._wanted_model = model
+        self._wanted_model, self._wanted_adapter = model, adapter
         self._opened: Store | None = None
         self._base: BaseModel | None = None
+        self._adapter: Adapter | None = None
         self._head: AddressHead | None = None
         self._warm: Warm | None = None
 
     @classmethod
-    def open(cls, name: str | None = None, model: str | None = None, create: bool = True) -> Self:
+    def open(
+        cls, name: str | None = None, model: str | None = None, create: bool = True, adapter: str | None = None
+    ) -> Self:
         """A collection by name; None or "." is the working directory's own.
 
-        `model` names the base model of a new collection (`INFINIDOC_MODEL`, else the embedded one). With `create` the
-        collection is made by the first `ingest`; without it, raises InfinidocError if there is none.
+        `model` names the base model of a new collection (`INFINIDOC_MODEL`, else the embedded one), `adapter` its adapter
+        (else the one chosen or shipped for that model; "none" for none). With `create` the collection is made by the
+        first `ingest`; without it, raises InfinidocError if there is none.
         """
-        return cls(place(name) if create else existing(name), model)
+        return cls(place(name) if create else existing(name), model, adapter)
 
     def close(self) -> None:
         if self._opened:
@@ -112,12 +116,11 @@ class Collection:
         return base_name(wanted)
 
     def load(self) -> "BaseModel":
-        """Loads the base model now (pulling it first if need be), rather than at the first need.
+        """Loads the base model and its adapter now (pulling it first if need be), rather than at the first need.
 
-        Raises InfinidocError if the collection was read with another model.
+        Raises InfinidocError if the collection was read with another model or another adapter.
         """
         if self._base is None:
-            from infinidoc.model.attention import attach
             from infinidoc.model.base import base_digest, ensure, load_base
 
             ensure(self.model)
@@ -128,9 +131,31 @@ class Collection:
                     f"not with {self.model} ({found[:12]})",
                     "use that model, or ingest into another collection",
                 )
-            self._base = load_base(self.model)
-            attach(self._base.model, KERNEL)
+            base = load_base(self.model)
+            self._adapter = self._attach(base, identity)
+            self._base = base
         return self._base
+
+    def _attach(self, base: "BaseModel", identity: Identity | None) -> "Adapter | None":
+        """Attaches infini-attention, and the adapter that the collection was read with or a new one is to have."""
+        from infinidoc.model import adapters
+        from infinidoc.model.attention import attach
+
+        wanted = self._wanted_adapter
+        card = adapters.choose(base.digest, identity.adapter if identity and wanted is None else wanted)
+        adapter = adapters.load(card) if card else None
+        found = adapter.digest if adapter else ""
+        if identity and found != identity.adapter_digest:
+            raise InfinidocError(
+                f"this collection was read with the adapter {identity.adapter} ({identity.adapter_digest[:12] or '-'}), "
+                f"not with {card.reference if card else adapters.NONE} ({found[:12] or '-'})",
+                "use that adapter, or ingest into another collection",
+            )
+        if adapter is None:
+            attach(base.model, KERNEL)
+        else:
+            adapters.attach_adapter(base, adapter)
+        return adapter
 
     def gates_are_closed(self) -> bool:
         """Whether the model can't read its compressive memory yet: no trained adapter has opened the gates."""
@@ -160,14 +185,18 @@ class Collection:
         `include` and `exclude` are gitignore patterns. Raises InfinidocError if a path doesn't exist, or another
         process is writing; a file that can't be read is only reported, in `Summary.skipped`.
         """
+        from infinidoc.model.adapters import NONE
         from infinidoc.model.addresses import untrained_head
         from infinidoc.reading.ingest import ingest
 
         discover(paths, include, exclude)  # complains of paths before the model is loaded and anything is made
         base = self.load()
         if not Store.exists(self.directory):
-            identity = Identity(base.name, base.digest, NO_ADAPTER, KERNEL)
-            Store.create(self.directory, identity, untrained_head(base).tensors()).close()
+            adapter = self._adapter
+            head = (adapter.head() if adapter else None) or untrained_head(base)
+            name, digest = (adapter.card.reference, adapter.digest) if adapter else (NONE, "")
+            identity = Identity(base.name, base.digest, name, digest, base.model.config.infini_kernel)
+            Store.create(self.directory, identity, head.tensors()).close()
         options = {"notify": notify} if notify else {}
         return ingest(self.store, base, self.head, paths, include, exclude, sync, **options)
 
@@ -186,7 +215,7 @@ class Collection:
         Raises InfinidocError for an empty collection, another model, or a question that is empty or doesn't fit the
         model's window.
         """
-        from infinidoc.reading.answering import NO_ANSWER, NOTHING, fitting_prompt, generate
+        from infinidoc.reading.answering import NO_ANSWER, NOTHING, fitting_prompt, generate, refuses
 
         if not question.strip():
             raise InfinidocError("the question is empty", 'ask something: infinidoc ask "What is …?"')
@@ -211,7 +240,8 @@ class Collection:
             ids, shown = fitting_prompt(base, question, [source.text for source in sources], max_tokens)
             sources = sources[:shown]
             text = generate(base, ids, warm.state, max_tokens, emit)
-        if not answered or not text:
+            answered = not refuses(text)
+        if not text:
             text = NO_ANSWER if answered else NOTHING
             emit(text)
         timings["total"] = time.perf_counter() - began

@@ -222,6 +222,7 @@ class Run:
         waiting = [iter(pending.passages) for pending in group]
         places: list[list[tuple[Passage, int, int]]] = [[] for _ in group]
         for index, _, addresses in encoding:
+            assert addresses is not None
             pending = group[index]
             part, row = writer.append(addresses)
             for passage, offset in _passages_of(waiting[index], len(addresses)):

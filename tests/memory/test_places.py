@@ -12,7 +12,7 @@ from infinidoc.memory.store import Store
 def make(name=None):
     place = places.place(name)
     Store.create(
-        place.directory, Identity("m", "d", "none", "least_squares"), {"projection": torch.ones(2, 128)}
+        place.directory, Identity("m", "d", "none", "", "least_squares"), {"projection": torch.ones(2, 128)}
     ).close()
     return place
 

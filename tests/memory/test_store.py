@@ -16,7 +16,7 @@ from infinidoc.memory.records import Identity, NewDocument, PassageRow
 from infinidoc.memory.store import Store
 from infinidoc.model.kernels import State
 
-IDENTITY = Identity("tiny", "d1g35t", "none", "least_squares")
+IDENTITY = Identity("tiny", "d1g35t", "none", "", "least_squares")
 HEAD = {"projection": torch.ones(64, 128), "layer": torch.tensor(2)}
 
 

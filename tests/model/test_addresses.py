@@ -89,7 +89,8 @@ def test_the_real_model_finds_passages_and_knows_when_there_are_none(real_base):
 def test_common_words_weigh_little(real_base):
     head = untrained_head(real_base)
     ids = real_base.encode(" the of lighthouse")
-    the, of, *lighthouse = head.weights(ids).tolist()
+    states = torch.zeros(len(ids), real_base.model.config.hidden_size)
+    the, of, *lighthouse = head.question(ids, states)[1].tolist()
     assert the < 0.02
     assert of < 0.02
     assert sum(lighthouse) > 0.9

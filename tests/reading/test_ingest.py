@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from infinidoc.errors import InfinidocError
+from infinidoc.model import encoding as encoding_module
 from infinidoc.model.addresses import untrained_head
 from infinidoc.model.attention import CompressiveMemory, attach
 from infinidoc.model.base import load_base
@@ -56,7 +57,7 @@ def test_the_summary_counts_what_happened(collection, docs):
 def test_again_reads_nothing_and_changes_nothing(collection, docs, monkeypatch):
     collection.ingest([docs])
     before = content(collection.directory)
-    monkeypatch.setattr(Encoding, "_advance", None)  # the model must not run
+    monkeypatch.setattr(Encoding, "_encode", None)  # the model must not run
     summary = collection.ingest([docs, docs / "log-03.txt"])
     assert (summary.added, summary.unchanged, summary.tokens) == (0, 12, 0)
     assert content(collection.directory) == before
@@ -177,36 +178,47 @@ def test_side_by_side_is_the_same_as_one_after_the_other(tiny):
     found = {(document, segment): addresses for document, segment, addresses in together}
     total = None
     for index, document in enumerate(documents):
-        memory = CompressiveMemory(base.model)
         for number, segment in enumerate(document):
+            memory = CompressiveMemory(base.model)
             ids = torch.tensor([[*base.start, *segment]])
             base.model(ids, past_key_values=memory)
             mask = torch.ones(ids.shape)
             mask[:, : len(base.start)] = 0
             memory.fold(mask)
-            alone = Encoding(base, head, [document[: number + 1]])
-            assert torch.equal(list(alone)[-1][2].sign(), found[index, number].sign())
-        total = memory.state if total is None else [a + b for a, b in zip(total, memory.state, strict=True)]
+            alone = Encoding(base, head, [[segment]])
+            assert torch.equal(next(iter(alone))[2].sign(), found[index, number].sign())
+            total = memory.state if total is None else [a + b for a, b in zip(total, memory.state, strict=True)]
     for mine, theirs in zip(together.state, total, strict=True):
         torch.testing.assert_close(mine.association, theirs.association, rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(mine.normaliser, theirs.normaliser, rtol=1e-3, atol=1e-3)
         assert torch.equal(mine.tokens, theirs.tokens)
 
 
-def test_segments_read_what_came_before_in_their_document(tiny):
+def test_what_a_segment_leaves_depends_on_nothing_but_itself(tiny):
     base = load_base(str(tiny))
     attach(base.model)
+    for layer in base.model.model.layers:
+        layer.self_attn.infini.gate_bias.fill_(2.0)  # open: it would show if a segment read an earlier one
+    first, second = list(range(10, 60)), list(range(100, 160))
+
+    def state(*segments):
+        encoding = Encoding(base, None, [list(segments)])
+        assert all(addresses is None for _, _, addresses in encoding)
+        return encoding.state
+
+    for both, one, other in zip(state(first, second), state(first), state(second), strict=True):
+        torch.testing.assert_close(both.association, one.association + other.association, rtol=1e-4, atol=1e-4)
+        assert both.tokens.item() == len(first) + len(second)
+
+
+def test_segments_come_back_in_order_whatever_their_length(tiny, monkeypatch):
+    monkeypatch.setitem(encoding_module.BATCH_TOKENS, "cpu", 64)
+    base = load_base(str(tiny))
+    attach(base.model)
+    documents = [[[5] * n for n in lengths] for lengths in ((3, 60, 1, 40), (100,), (), (2, 30, 30, 90, 4))]
     head = untrained_head(base)
-    second = list(range(100, 160))
-    documents = [[list(range(10, 60)), second], [list(range(200, 250)), second]]
-    addresses = {}
-    for opened in (False, True):
-        for layer in base.model.model.layers:
-            layer.self_attn.infini.gate_bias.fill_(2.0 if opened else float("-inf"))
-        found = {(document, segment): a for document, segment, a in Encoding(base, head, documents)}
-        addresses[opened] = found[0, 1], found[1, 1]
-    assert torch.equal(*addresses[False])
-    assert not torch.equal(*addresses[True])
+    found = [(document, segment, len(a)) for document, segment, a in Encoding(base, head, documents)]
+    assert found == [(d, s, len(ids)) for d, segments in enumerate(documents) for s, ids in enumerate(segments)]
 
 
 INGEST = """

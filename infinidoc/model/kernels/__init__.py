@@ -5,6 +5,9 @@ from infinidoc.model.kernels.linear import Delta, Linear
 from infinidoc.model.kernels.state import ACCUMULATOR, Readout, State
 
 Kernel = Linear | LeastSquares
-KERNELS: dict[str, Kernel] = {kernel.name: kernel for kernel in (Linear(), Delta(), LeastSquares())}
+KERNELS: dict[str, Kernel] = {
+    kernel.name: kernel
+    for kernel in (Linear(), Delta(), LeastSquares(), LeastSquares(products=1), LeastSquares(products=2))
+}
 
 __all__ = ["ACCUMULATOR", "KERNELS", "Delta", "Kernel", "LeastSquares", "Linear", "Readout", "State"]

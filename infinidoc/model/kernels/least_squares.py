@@ -13,17 +13,28 @@ from infinidoc.model.kernels.state import ACCUMULATOR, Readout, State
 
 
 class LeastSquares:
-    """G ← G + Σ w φφᵀ, C ← C + Σ w φvᵀ; read φ(q)(G + λI)⁻¹C, with φ the L2-normalised vector."""
+    """G ← G + Σ w φφᵀ, C ← C + Σ w φvᵀ; read φ(q)(G + λI)⁻¹C, with φ the L2-normalised vector.
 
-    name = "least_squares"
+    `products` ν > 0 gives the memory more room: φ is then the normalised DPFP-ν feature map of F = 2Dν dimensions
+    (arXiv 2102.11174, Eq. 37): products of each rectified coordinate with its ν neighbours.
+    """
+
     additive = True
 
+    def __init__(self, products: int = 0):
+        self.products = products
+        self.name = f"least_squares_dpfp{products}" if products else "least_squares"
+
     def features(self, x: Tensor) -> Tensor:
-        """φ, from (…, D) to (…, F = D)."""
+        """φ, from (…, D) to (…, F)."""
+        if self.products:
+            rectified = torch.cat([x.relu(), (-x).relu()], -1)
+            x = torch.cat([rectified * rectified.roll(shift, -1) for shift in range(1, self.products + 1)], -1)
         return F.normalize(x, dim=-1)
 
     def empty(self, rows: int, heads: int, key_dim: int, value_dim: int, device: torch.device) -> State:
-        return State.zeros((rows, heads, key_dim, value_dim), (rows, heads, key_dim, key_dim), device)
+        size = 2 * key_dim * self.products or key_dim
+        return State.zeros((rows, heads, size, value_dim), (rows, heads, size, size), device)
 
     def write(self, state: State, keys: Tensor, values: Tensor, weights: Tensor, mask: Tensor) -> State:
         """Folds a segment in. keys (B, H, N, D) position-free, values (B, H, N, V), weights (B, H, N), mask (B, N)."""
@@ -39,7 +50,7 @@ class LeastSquares:
         """Solves for W once; `ridge` (H,) is λ > 0. In float64: G grows with the text, λ does not."""
         eye = torch.eye(state.normaliser.shape[-1], dtype=ACCUMULATOR, device=state.normaliser.device)
         regularised = state.normaliser + ridge.to(state.normaliser)[:, None, None] * eye
-        matrix = torch.linalg.solve(regularised, state.association)
+        matrix = torch.cholesky_solve(state.association, torch.linalg.cholesky(regularised))
         return Readout(matrix.to(device, dtype), None, (state.tokens > 0).to(device, dtype))
 
     def read(self, readout: Readout, queries: Tensor) -> Tensor:

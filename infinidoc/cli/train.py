@@ -1,0 +1,165 @@
+"""`infinidoc train`: making an adapter for a base model."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from infinidoc.cli import render
+from infinidoc.cli.models import fetch
+from infinidoc.cli.options import ModelOption
+
+if TYPE_CHECKING:
+    from infinidoc.model.adapters import AdapterCard
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Train an adapter: what a frozen base model needs to recall, to read and to remember.
+
+    An adapter has up to three parts. Each can be trained alone; `joined` goes on from those and makes one of them:
+
+      infinidoc train address-head --out runs/head
+      infinidoc train reader --out runs/reader
+      infinidoc train memory --out runs/memory
+      infinidoc train joined --init runs/head --init runs/memory --init runs/reader --out runs/joined
+
+    A run keeps checkpoints: the same command goes on where it was interrupted. It writes log.csv, curves.png and, at
+    the end, adapter.safetensors; infinidoc ingest --adapter runs/joined … then uses it.""",
+)
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="The run's directory: checkpoints, log, curves, adapter.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="How many steps; default: the recipe's.")]
+Seed = Annotated[int, typer.Option(help="Another seed, another run.")]
+Processes = Annotated[int | None, typer.Option(min=1, help="How many side by side, each with its share of the cores.")]
+Init = Annotated[list[str], typer.Option(help="An adapter to start from: a name, or a run's directory. Repeatable.")]
+Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16: what the frozen base model computes in.")]
+
+
+@app.command("address-head")
+def address_head(out: Out, steps: Steps = None, seed: Seed = 0, model: ModelOption = None) -> None:
+    """Train recall: which passages does a question need? Minutes on two cores.
+
+    Example:
+
+      infinidoc train address-head --out runs/head
+    """
+    from infinidoc.training.address_head import Settings
+    from infinidoc.training.run import train_address_head
+
+    fetch(model)
+    settings = Settings(seed=seed)
+    settings = replace(settings, steps=steps) if steps else settings
+    with bar() as (bars, task):
+
+        def show(stage: str, done: int, total: int, loss: float) -> None:
+            name = {"states": "reading the texts", "steps": f"training, loss {loss:.2f}"}[stage]
+            bars.update(task, description=name, completed=done, total=total)
+
+        card = train_address_head(model, settings, out, show)
+    done(card)
+
+
+@app.command()
+def reader(
+    out: Out,
+    steps: Steps = None,
+    seed: Seed = 0,
+    processes: Processes = None,
+    init: Init = [],  # noqa: B006
+    precision: Precision = "auto",
+    model: ModelOption = None,
+) -> None:
+    """Train reading: short answers from the passages in the window, or "not in these documents".
+
+    Example:
+
+      infinidoc train reader --out runs/reader --processes 2
+    """
+    run("reader", out, steps, seed, processes, init, precision, model)
+
+
+@app.command()
+def memory(
+    out: Out,
+    steps: Steps = None,
+    seed: Seed = 0,
+    processes: Processes = None,
+    init: Init = [],  # noqa: B006
+    precision: Precision = "auto",
+    model: ModelOption = None,
+) -> None:
+    """Train the compressive memory: gates, write gates and LoRA factors.
+
+    Example:
+
+      infinidoc train memory --out runs/memory --processes 2
+    """
+    run("memory", out, steps, seed, processes, init, precision, model)
+
+
+@app.command()
+def joined(
+    out: Out,
+    steps: Steps = None,
+    seed: Seed = 0,
+    processes: Processes = None,
+    init: Init = [],  # noqa: B006
+    precision: Precision = "auto",
+    model: ModelOption = None,
+) -> None:
+    """Train reading and remembering together, from adapters that have the parts.
+
+    Example:
+
+      infinidoc train joined --init runs/head --init runs/memory --init runs/reader --out runs/joined
+    """
+    run("joined", out, steps, seed, processes, init, precision, model)
+
+
+def run(
+    part: str,
+    out: Path,
+    steps: int | None,
+    seed: int,
+    processes: int | None,
+    init: list[str],
+    precision: str,
+    model: str | None,
+) -> None:
+    from infinidoc.training.recipes import PARTS
+    from infinidoc.training.run import train
+    from infinidoc.training.trainer import Step
+
+    fetch(model)
+    recipe = PARTS[part]
+    settings = replace(
+        recipe, steps=steps or recipe.steps, seed=seed, processes=processes or recipe.processes, init=init
+    )
+    with bar() as (bars, task):
+
+        def show(step: Step) -> None:
+            bars.update(
+                task,
+                description=f"{step.task}: loss {step.loss:.2f}, right {step.right:.0%}",
+                completed=step.step,
+                total=settings.steps,
+            )
+
+        card = train(model, settings, out, show, precision)
+    done(card)
+
+
+@contextmanager
+def bar() -> Iterator[tuple[Progress, TaskID]]:
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}")
+    times = TimeElapsedColumn(), TimeRemainingColumn()
+    with Progress(*columns, *times, console=render.err, transient=True) as bars:
+        yield bars, bars.add_task("loading the model", total=None)
+
+
+def done(card: "AdapterCard") -> None:
+    render.out.print(f"{card.path / 'adapter.safetensors'}: {', '.join(card.parts)}, {render.size(card.size)}")

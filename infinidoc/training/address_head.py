@@ -1,0 +1,246 @@
+"""Trains an address head: which passage does a question need? Minutes on two cores, over cached hidden states.
+
+Late interaction (ColBERT, arXiv 2004.12832) between learned projections of the frozen model's early states, from where
+the untrained head stands: cross-entropy over the passages of the batch, the right one against all others. Only the
+layers below the head's run, and once per text.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from infinidoc.model.addresses import QUESTION, AddressHead, early_states, untrained_head
+from infinidoc.model.base import BaseModel
+from infinidoc.model.encoding import side_by_side
+from infinidoc.training.corpus import Corpus, prose, sentences, xquad
+from infinidoc.training.generated import cloze, kinds, typos
+from infinidoc.training.generated import passage as generated_passage
+
+BATCH = 24  # questions, of which some are on passages of one article or kind
+NEAR = 12
+OTHERS, SIBLINGS = 6, 14  # passages that nobody in the batch asks about: any, and of the articles and kinds asked about
+REAL = 2  # how often a real question counts
+ENCODED_TOKENS = 2_048  # run side by side when states are cached
+KEPT = 0.98  # the share of answerable questions that the threshold lets through
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`dimensions` of an address; `made` how many generated passages and `cut` how many pieces of prose to train on."""
+
+    dimensions: int = 128
+    layer: int | None = None
+    steps: int = 400
+    rate: float = 1e-3
+    made: int = 600
+    cut: int = 150
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Texts, and questions (text, index of its passage)."""
+
+    passages: list[str]
+    questions: list[tuple[str, int]]
+    groups: list[int] = field(
+        default_factory=list
+    )  # of each passage: those of one article or kind are hard to tell apart
+
+
+@dataclass(frozen=True)
+class States:
+    """Standardised hidden states of each text, without the start and prefix tokens; ids beside them."""
+
+    passages: list[Tensor]
+    questions: list[tuple[list[int], Tensor]]
+    right: list[int]
+    groups: list[int]
+
+
+def training_pairs(settings: Settings) -> Pairs:
+    """Real questions, generated ones, gaps in sentences, and sentences that were taken out of their passage."""
+    rng = random.Random(settings.seed)
+    passages: list[str] = []
+    questions: list[tuple[str, int]] = []
+    corpus = xquad(held_out=False)
+    groups: list[int] = []
+    for number, article in enumerate(corpus.articles):
+        for text in article:
+            for asked in corpus.on(text):
+                questions += [(asked.text, len(passages))] * REAL
+                questions.append((typos(asked.text, rng), len(passages)))
+            passages.append(text)
+            groups.append(number)
+    names = sorted(kinds())
+    for number in range(settings.made):
+        made = generated_passage(rng, names[number % len(names)])
+        for one in made.asked:
+            questions.append((typos(one.question, rng) if rng.random() < 0.2 else one.question, len(passages)))
+        passages.append(made.text)
+        groups.append(len(corpus.articles) + number % len(names))
+    for text in rng.sample(prose(), settings.cut):
+        pieces = sentences(text)[:8]
+        if len(pieces) < 4:
+            continue
+        taken = pieces.pop(rng.randrange(len(pieces)))
+        questions.append((taken[:200], len(passages)))
+        if gap := cloze(pieces, rng):
+            questions.append((gap.question, len(passages)))
+        passages.append(" ".join(pieces)[:800])
+        groups.append(len(corpus.articles) + len(names))
+    return Pairs(passages, questions, groups)
+
+
+def real_pairs(held_out: Corpus, *others: Corpus) -> Pairs:
+    """The questions on held-out articles, over the paragraphs of all."""
+    passages = [*held_out.paragraphs, *(text for corpus in others for text in corpus.paragraphs)]
+    return Pairs(passages, [(asked.text, passages.index(asked.paragraph)) for asked in held_out.questions])
+
+
+def cached_states(base: BaseModel, head: AddressHead, pairs: Pairs, notify: Callable[[int, int], None]) -> States:
+    """Runs the early layers over every text, once. `notify` gets how many texts are done, and how many there are."""
+    passages = [base.encode(text) for text in pairs.passages]
+    prefix = base.encode(QUESTION)
+    questions = [[*prefix, *base.encode(" " + " ".join(text.split()))] for text, _ in pairs.questions]
+    total = len(passages) + len(questions)
+    found = _states(base, head, passages, lambda done: notify(done, total))
+    asked = _states(base, head, questions, lambda done: notify(len(passages) + done, total))
+    skipped = len(prefix)
+    return States(
+        found,
+        [(ids[skipped:], states[skipped:]) for ids, states in zip(questions, asked, strict=True)],
+        [right for _, right in pairs.questions],
+        pairs.groups,
+    )
+
+
+@torch.no_grad()
+def _states(base: BaseModel, head: AddressHead, texts: list[list[int]], notify: Callable[[int], None]) -> list[Tensor]:
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    found: dict[int, Tensor] = {}
+    start = 0
+    while start < len(order):
+        end = start + 1
+        while end < len(order) and len(texts[order[end]]) * (end + 1 - start) <= ENCODED_TOKENS:
+            end += 1
+        batch = order[start:end]
+        ids, _ = side_by_side([texts[index] for index in batch], base.start)
+        states = head.standardised(early_states(base.model, head.layer, ids.to(base.device)))
+        for row, index in enumerate(batch):
+            first = len(base.start)
+            found[index] = states[row, first : first + len(texts[index])].to(torch.bfloat16)
+        notify(end)
+        start = end
+    return [found[index] for index in range(len(texts))]
+
+
+class Projections(nn.Module):
+    """What is trained: two projections (D, d) and the weight of a question's tokens."""
+
+    def __init__(self, head: AddressHead, dimensions: int):
+        super().__init__()
+        self.passage = nn.Parameter(head.projection[:, :dimensions].clone())
+        self.question = nn.Parameter(head.question_projection[:, :dimensions].clone())
+        self.weigh = nn.Parameter(head.state_weights.clone())
+        self.surprise = nn.Parameter(torch.tensor(1.0))
+        self.temperature = nn.Parameter(torch.tensor(3.0))
+        self.tokens = head.token_weights
+
+    def score(self, questions: Sequence[tuple[list[int], Tensor]], passages: Sequence[Tensor]) -> Tensor:
+        """Scores (Q, P) of questions against passages, each at most 1."""
+        asked, asked_mask = _padded([states for _, states in questions])
+        told, told_mask = _padded(passages)
+        ids = nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids, _ in questions], batch_first=True)
+        weights = asked @ self.weigh + self.surprise * self.tokens[ids].clamp(min=1e-6).log()
+        weights = weights.masked_fill(~asked_mask, -1e9).softmax(-1)
+        cosines = torch.einsum(
+            "qad,pbd->qapb", F.normalize(asked @ self.question, dim=-1), F.normalize(told @ self.passage, dim=-1)
+        )
+        best = cosines.masked_fill(~told_mask[None, None], -1).amax(-1)
+        return torch.einsum("qap,qa->qp", best, weights)
+
+
+def _padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    states = nn.utils.rnn.pad_sequence([row.float() for row in rows], batch_first=True)
+    lengths = torch.tensor([len(row) for row in rows])
+    return states, torch.arange(states.shape[1]) < lengths[:, None]
+
+
+def train(
+    base: BaseModel, settings: Settings, notify: Callable[[str, int, int, float], None] = lambda *_: None
+) -> AddressHead:
+    """Trains a head from the untrained one. `notify` gets what is done, how far, of how much, and the loss."""
+    torch.manual_seed(settings.seed)
+    head = untrained_head(base)
+    if settings.layer is not None and settings.layer != head.layer:
+        head = untrained_head(base, settings.layer)
+    pairs = training_pairs(settings)
+    states = cached_states(base, head, pairs, lambda done, total: notify("states", done, total, 0.0))
+    return fit(head, states, settings, lambda step, loss: notify("steps", step, settings.steps, loss))
+
+
+def fit(
+    head: AddressHead, states: States, settings: Settings, notify: Callable[[int, float], None] = lambda *_: None
+) -> AddressHead:
+    """Trains projections on cached states, and chooses the threshold on the same passages."""
+    model = Projections(head, settings.dimensions)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.rate, weight_decay=0.05)
+    groups = sorted(set(states.groups))
+    for step in range(settings.steps):
+        rng = random.Random(f"{settings.seed} {step}")
+        alike = rng.choice(groups)
+        near = [i for i, right in enumerate(states.right) if states.groups[right] == alike]
+        batch = rng.sample(near, min(NEAR, len(near))) + rng.sample(range(len(states.questions)), BATCH - NEAR)
+        wanted = list(dict.fromkeys(states.right[index] for index in batch))
+        siblings = [i for i, group in enumerate(states.groups) if group in {states.groups[n] for n in wanted}]
+        others = rng.sample(siblings, min(SIBLINGS, len(siblings))) + rng.sample(range(len(states.passages)), OTHERS)
+        shown = list(dict.fromkeys([*wanted, *others]))
+        scores = model.score([states.questions[i] for i in batch], [states.passages[i] for i in shown])
+        loss = F.cross_entropy(
+            scores * model.temperature.exp(), torch.tensor([shown.index(states.right[i]) for i in batch])
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        for group in optimizer.param_groups:
+            group["lr"] = settings.rate * min(1.0, (step + 1) / 20) * max(0.05, 1 - step / settings.steps)
+        optimizer.step()
+        notify(step + 1, loss.item())
+    with torch.no_grad():
+        tokens = (head.token_weights.clamp(min=1e-6).log() * model.surprise).exp()
+        trained = replace(
+            head,
+            projection=model.passage.detach().clone(),
+            question_projection=model.question.detach().clone(),
+            token_weights=tokens,
+            state_weights=model.weigh.detach().clone(),
+        )
+        return replace(trained, threshold=_threshold(model, states))
+
+
+@torch.no_grad()
+def scores_of(model: Projections, states: States, questions: Sequence[int]) -> Tensor:
+    """Scores (len(questions), passages), in blocks."""
+    rows = []
+    for first in range(0, len(questions), 32):
+        asked = [states.questions[index] for index in questions[first : first + 32]]
+        blocks = [model.score(asked, states.passages[n : n + 64]) for n in range(0, len(states.passages), 64)]
+        rows.append(torch.cat(blocks, 1))
+    return torch.cat(rows)
+
+
+def _threshold(model: Projections, states: States) -> float:
+    """The score that all but a few questions reach with the passage that they need."""
+    questions = range(0, len(states.questions), max(1, len(states.questions) // 600))
+    own = [model.score([states.questions[i]], [states.passages[states.right[i]]]).item() for i in questions]
+    return float(torch.tensor(own).quantile(1 - KEPT))
+
+
+def places(scores: Tensor, right: Sequence[int]) -> Tensor:
+    """The place (0 is first) that each question's own passage has."""
+    own = scores.gather(1, torch.tensor(right)[:, None])
+    return (scores > own).sum(1)

@@ -1,0 +1,119 @@
+"""What is trained on what: the tasks of each part of an adapter, their shares, and how hard they are when.
+
+A task gets the random generator and how far the run is (0 to 1); most start easy. Memory tasks first learn the
+mechanism on bare facts, then among prose, then among ever more of it.
+"""
+
+import random
+from collections.abc import Mapping
+
+from infinidoc.evaluation import babi
+from infinidoc.training import examples
+from infinidoc.training.corpus import xquad
+from infinidoc.training.examples import Example
+from infinidoc.training.trainer import Maker, Settings
+
+MECHANISM = 0.12  # of a run: facts alone
+DECADES = 6.0  # a background of up to a million tokens
+GROWTH = 0.6  # of a run, after which the background has its full length
+
+
+def decades(progress: float) -> float:
+    """How long the longest haystack is by now, as a power of ten."""
+    return DECADES * min(1.0, max(0.0, progress - MECHANISM) / GROWTH)
+
+
+def some_background(rng: random.Random, progress: float) -> float:
+    """Tokens of foreign prose: none for a third of the examples, else log-uniform from 100 on."""
+    longest = decades(progress)
+    return 10 ** rng.uniform(min(2.0, longest), longest) if longest and rng.random() < 0.67 else 0.0
+
+
+def facts(rng: random.Random, progress: float) -> Example:
+    if progress < MECHANISM:
+        return examples.facts(rng, 3)
+    segments = rng.choice([1, 1, 2, 3, 4])
+    around = rng.choice([0, 0, 2, 4, 10])
+    return examples.facts(rng, rng.choice([2, 4, 6, 8]), segments, around, some_background(rng, progress))
+
+
+def passkey(rng: random.Random, progress: float) -> Example:
+    if rng.random() < 0.6:
+        return examples.passkey(rng, decades(progress))
+    return examples.hidden_passkey(rng, some_background(rng, progress))
+
+
+def diluted(rng: random.Random, progress: float) -> Example:
+    return examples.diluted(rng, max(0.5, decades(progress) - 1.0))
+
+
+def remembered(rng: random.Random, progress: float) -> Example:
+    return examples.remembered(
+        rng, xquad(held_out=False), rng.choice([0, 0, 1, 2]), some_background(rng, progress) / 10
+    )
+
+
+def continued(rng: random.Random, progress: float) -> Example:
+    return examples.continued(rng, rng.choice([1, 2, 3]))
+
+
+def stories(rng: random.Random, progress: float) -> Example:
+    return examples.story(rng, babi.sample(rng.choice(babi.TASKS), rng, 12), some_background(rng, progress) / 10)
+
+
+def reading(rng: random.Random, progress: float) -> Example:
+    return examples.read(rng, xquad(held_out=False))
+
+
+def answering(rng: random.Random, progress: float) -> Example:
+    """Reading as `ask` does it: with a memory behind the window."""
+    return examples.read(rng, xquad(held_out=False), background=10 ** rng.uniform(2.5, DECADES))
+
+
+MAKERS: Mapping[str, Maker] = {
+    "facts": facts,
+    "passkey": passkey,
+    "diluted": diluted,
+    "remembered": remembered,
+    "continued": continued,
+    "stories": stories,
+    "reading": reading,
+    "answering": answering,
+}
+MEMORY = {
+    "facts": 4.0,
+    "passkey": 2.0,
+    "diluted": 1.5,
+    "remembered": 2.0,
+    "continued": 1.0,
+    "stories": 1.5,
+    "keep": 0.5,
+}
+READER = {"reading": 9.0, "keep": 1.0}
+# Joined runs begin with what the parts have learnt: no mechanism to find, and long haystacks from the start.
+JOINED = {
+    "facts": 3.0,
+    "passkey": 3.0,
+    "diluted": 1.0,
+    "remembered": 1.5,
+    "continued": 1.0,
+    "stories": 1.0,
+    "reading": 4.0,
+    "answering": 3.0,
+    "keep": 3.0,
+}
+PARTS: Mapping[str, Settings] = {
+    "memory": Settings(rank=16, steps=260, batch_tokens=1500, tasks=MEMORY),
+    "reader": Settings(rank=16, mlp=True, steps=230, batch_tokens=1800, rate=0.7, tasks=READER),
+    "joined": Settings(
+        rank=32,
+        mlp=True,
+        steps=300,
+        batch_tokens=1700,
+        rate=0.5,
+        processes=2,
+        tasks=JOINED,
+        hard_from=0.7,
+        token_rate=10.0,
+    ),
+}

@@ -1,0 +1,156 @@
+"""Runs a training from the command line: processes, checkpoints, the log and its curves, and the adapter at the end."""
+
+import csv
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from infinidoc.errors import InfinidocError
+from infinidoc.model import adapters
+from infinidoc.model.adapters import ADDRESS_HEAD, HEAD, AdapterCard
+from infinidoc.model.base import BaseModel, load_base
+from infinidoc.training import address_head
+from infinidoc.training.recipes import MAKERS
+from infinidoc.training.trainer import LOG, Settings, Step, Trainer
+
+CURVES = "curves.png"
+SMOOTH = 20  # steps of a task that a point of its curve is the mean of
+
+
+def train(
+    model: str | None,
+    settings: Settings,
+    out: Path,
+    notify: Callable[[Step], None] = lambda step: None,
+    precision: str = "auto",
+) -> AdapterCard:
+    """Trains a part, or goes on with it if `out` holds its checkpoint; writes log, curves and the adapter there.
+
+    Raises InfinidocError if `out` holds another run.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    if settings.processes == 1:
+        return _work(0, model, settings, out, precision, "", notify)
+    with tempfile.TemporaryDirectory() as meeting:
+        where = f"file://{meeting}/place"
+        others = [
+            mp.get_context("spawn").Process(
+                target=_work, args=(rank, model, settings, out, precision, where), daemon=True
+            )
+            for rank in range(1, settings.processes)
+        ]
+        for process in others:
+            process.start()
+        try:
+            return _work(0, model, settings, out, precision, where, notify)
+        finally:
+            for process in others:
+                process.join(timeout=60)
+
+
+def _work(
+    rank: int,
+    model: str | None,
+    settings: Settings,
+    out: Path,
+    precision: str,
+    where: str,
+    notify: Callable[[Step], None] = lambda step: None,
+) -> AdapterCard:
+    if settings.processes > 1:
+        torch.set_num_threads(max(1, torch.get_num_threads() // settings.processes))
+        dist.init_process_group("gloo", init_method=where, rank=rank, world_size=settings.processes)
+    base = load_base(model)
+    weights: Any = base.model  # its mixins confuse type checkers
+    weights.to(training_dtype(precision, base))
+    trainer = Trainer(base, settings, MAKERS, out, rank)
+    try:
+        trainer.train(notify)
+    finally:
+        if settings.processes > 1:
+            dist.destroy_process_group()
+    if rank:
+        return adapters.describe(out)
+    draw(out)
+    metadata = {
+        "model": base.name,
+        "model_digest": base.digest,
+        "kernel": settings.kernel,
+        "first_layer": settings.first_layer,
+        "parts": " ".join(trainer.parts),
+        "settings": asdict(settings),
+        "steps": trainer.step,
+        "seconds": round(trainer.seconds),
+    }
+    return adapters.save(out, trainer.tensors(), metadata)
+
+
+def train_address_head(
+    model: str | None,
+    settings: address_head.Settings,
+    out: Path,
+    notify: Callable[[str, int, int, float], None] = lambda *_: None,
+) -> AdapterCard:
+    """Trains the address head and writes it as an adapter that has no other part."""
+    base = load_base(model)
+    head = address_head.train(base, settings, notify)
+    metadata = {
+        "model": base.name,
+        "model_digest": base.digest,
+        "kernel": "least_squares",
+        "first_layer": 0,
+        "parts": ADDRESS_HEAD,
+        "settings": asdict(settings),
+    }
+    return adapters.save(out, {HEAD + name: tensor for name, tensor in head.tensors().items()}, metadata)
+
+
+def training_dtype(precision: str, base: BaseModel) -> torch.dtype:
+    """ "auto" is bfloat16 where the processor multiplies it faster than float32, else float32."""
+    choices: dict[str, Any] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    if precision == "auto":
+        flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+        fast = base.device.type == "cuda" or "avx512_bf16" in flags or "amx_bf16" in flags
+        return torch.bfloat16 if fast else torch.float32
+    if precision not in choices:
+        raise InfinidocError(f"no precision {precision}", "choose auto, fp32 or bf16")
+    dtype: torch.dtype = choices[precision]
+    return dtype
+
+
+def draw(out: Path) -> None:
+    """The curves of a run's log: loss and share of right answer tokens against steps, a line per task."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    losses: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    rights: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    with (out / LOG).open(encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            losses[row["task"]].append((int(row["step"]), float(row["loss"])))
+            rights[row["task"]].append((int(row["step"]), float(row["right"])))
+    figure, (upper, lower) = pyplot.subplots(2, 1, figsize=(9, 8), sharex=True, layout="constrained")
+    for axes, curves, title in ((upper, losses, "loss (nats per answer token)"), (lower, rights, "tokens right")):
+        for task, points in sorted(curves.items()):
+            if task == "keep" and axes is lower:
+                continue
+            smooth = [
+                (points[i][0], sum(value for _, value in points[max(0, i - SMOOTH + 1) : i + 1]) / min(i + 1, SMOOTH))
+                for i in range(len(points))
+            ]
+            axes.plot(*zip(*smooth, strict=True), label=task)
+        axes.set_ylabel(title)
+        axes.grid(alpha=0.3)
+    upper.legend(ncols=3, fontsize=8)
+    lower.set_xlabel("step")
+    figure.savefig(out / CURVES, dpi=120)
+    pyplot.close(figure)

@@ -1,0 +1,310 @@
+"""Trains LoRA factors, gates and write gates of a frozen base model, from checkpoints that resume.
+
+Each step takes one batch of one task; what it takes depends on the step's number alone, so a run that was interrupted
+goes on as if it had not been. Several processes (one thread each is best on CPUs, one GPU each elsewhere) work on
+batches of their own and average their gradients.
+"""
+
+import csv
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from infinidoc.errors import InfinidocError
+from infinidoc.model import adapters
+from infinidoc.model.adapters import LORA_DOWN, LORA_UP, Adapter
+from infinidoc.model.attention import attach, attention_modules
+from infinidoc.model.base import BaseModel
+from infinidoc.model.kernels import State
+from infinidoc.model.lora import add_lora, loras
+from infinidoc.training.batches import divergence, gather, run
+from infinidoc.training.corpus import prose
+from infinidoc.training.examples import Example
+
+CHECKPOINT, LOG = "checkpoint.safetensors", "log.csv"
+COLUMNS = ["step", "task", "loss", "right", "tokens", "seconds"]
+BACKGROUND_DECAY = 0.95
+GATE_BIAS, WRITE_BIAS = -2.0, 2.0  # gates begin a little open, or no gradient would ever reach them
+# Gates learn 30 times faster than LoRA, or they never move (DESIGN.md, 1); nothing decays.
+RATES = {"lora": 1e-3, "gate": 3e-2, "token": 1e-3}
+
+Maker = Callable[[random.Random, float], Example]  # (generator, how far the run is: 0 to 1)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a run's result, and so must be the same to resume it. `tasks` weighs tasks by name."""
+
+    kernel: str = "least_squares"
+    first_layer: int = 8
+    rank: int = 8
+    mlp: bool = False
+    steps: int = 1000
+    batch_tokens: int = 2000
+    rate: float = 1.0  # times RATES
+    token_rate: float = 3.0  # times the rate of what reads hidden states: token gates and write gates
+    seed: int = 0
+    processes: int = 1
+    tasks: dict[str, float] = field(default_factory=dict)
+    init: list[str] = field(default_factory=list)
+    hard_from: float = 0.0  # how far the tasks' difficulty is at the first step
+
+
+@dataclass(frozen=True)
+class Step:
+    step: int
+    task: str
+    loss: float
+    right: float
+    tokens: int
+    seconds: float
+
+
+class Trainer:
+    """One process of a run. `makers` make the examples of each task; the task "keep" is the distance from the base."""
+
+    def __init__(self, base: BaseModel, settings: Settings, makers: Mapping[str, Maker], out: Path, rank: int = 0):
+        unknown = set(settings.tasks) - set(makers) - {"keep"}
+        if unknown:
+            raise InfinidocError(
+                f"no task {', '.join(sorted(unknown))}", f"choose of {', '.join(sorted(makers))}, keep"
+            )
+        self.base, self.settings, self.makers, self.out, self.rank = base, settings, makers, out, rank
+        torch.manual_seed(settings.seed)
+        attach(base.model, settings.kernel, settings.first_layer)
+        add_lora(base.model, settings.rank, settings.first_layer, settings.mlp)
+        self.parameters = trainable(base, settings)
+        self.optimizer = torch.optim.AdamW(
+            [
+                {
+                    "params": list(group.values()),
+                    "rate": RATES[name] * (settings.token_rate if name == "token" else 1.0),
+                }
+                for name, group in by_rate(self.parameters).items()
+            ],
+            betas=(0.9, 0.98),
+            weight_decay=0.0,
+        )
+        # A step that doesn't need a parameter gives it a gradient of zero, not none: a run that resumes must not differ.
+        for parameter in self.parameters.values():
+            parameter.grad = torch.zeros_like(parameter)
+        self.kept: dict[str, Tensor] = {}  # what an adapter to start from has beside: its address head
+        self.begin([adapters.load(adapters.find(name)) for name in settings.init])
+        self.step = 0
+        self.seconds = 0.0
+        self.background: list[State] | None = None
+
+    def train(self, notify: Callable[[Step], None] = lambda step: None, save_every: int = 50, stop_at: int = 0) -> None:
+        """Runs to the last step (or to `stop_at`), from the checkpoint in `out` if there is one."""
+        self.resume()
+        last = min(stop_at or self.settings.steps, self.settings.steps)
+        while self.step < last:
+            began = time.perf_counter()
+            task, loss, right, tokens = self._advance()
+            self.seconds += time.perf_counter() - began
+            self.step += 1
+            done = Step(self.step, task, loss, right, tokens, self.seconds)
+            if self.rank == 0:
+                self._log(done)
+                notify(done)
+            if self.step % save_every == 0 or self.step == last:
+                self.save()
+
+    def _advance(self) -> tuple[str, float, float, int]:
+        settings = self.settings
+        rng = random.Random(f"{settings.seed} {self.rank} {self.step}")
+        progress = self.step / settings.steps
+        task = rng.choices(list(settings.tasks), list(settings.tasks.values()))[0]
+        if task == "keep":
+            loss = divergence(self.base, rng.sample(prose(), max(1, settings.batch_tokens // 700)))
+            right, tokens = 0.0, 0
+        else:
+            make = self.makers[task]
+            difficulty = settings.hard_from + (1 - settings.hard_from) * progress
+            examples = gather(lambda: make(rng, difficulty), self.base, settings.batch_tokens)
+            outcome = run(self.base, examples, self.background)
+            loss, right, tokens = outcome.loss, outcome.right, outcome.tokens
+            if outcome.prose is not None:
+                self.background = _blend(self.background, outcome.prose)
+        loss.backward()
+        self._average()
+        nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
+        warm, cool = min(1.0, (self.step + 1) / 20), max(0.05, 1 - progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["rate"] * settings.rate * warm * cool
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=False)
+        return task, loss.item(), right, tokens
+
+    def _average(self) -> None:
+        if self.settings.processes == 1:
+            return
+        flat = torch.cat([p.grad.flatten() for p in self.parameters.values() if p.grad is not None])
+        dist.all_reduce(flat)
+        flat /= self.settings.processes
+        offset = 0
+        for parameter in self.parameters.values():
+            assert parameter.grad is not None
+            parameter.grad.copy_(flat[offset : offset + parameter.numel()].view_as(parameter))
+            offset += parameter.numel()
+
+    def _log(self, done: Step) -> None:
+        file = self.out / LOG
+        fresh = not file.exists()
+        with file.open("a", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, COLUMNS)
+            if fresh:
+                writer.writeheader()
+            writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in asdict(done).items()})
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.out / (CHECKPOINT if self.rank == 0 else f"{CHECKPOINT}.{self.rank}")
+
+    def save(self) -> None:
+        """Weights, the optimiser's moments and the background, in one file that replaces the last one whole."""
+        tensors = {f"parameter.{name}": p.detach() for name, p in self.parameters.items()}
+        for name, parameter in self.parameters.items():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
+        for index, layer in enumerate(self.background or []):
+            tensors |= {f"background.{index}.{name}": t for name, t in layer.tensors().items()}
+        metadata = {"settings": json.dumps(asdict(self.settings)), "step": str(self.step), "seconds": str(self.seconds)}
+        self.out.mkdir(parents=True, exist_ok=True)
+        temporary = self._checkpoint.with_suffix(".new")
+        save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
+        temporary.replace(self._checkpoint)
+
+    def resume(self) -> None:
+        """Goes on from the checkpoint, if there is one. Raises InfinidocError if it is from another kind of run."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        if not self._checkpoint.exists():
+            return
+        with safe_open(self._checkpoint, "pt") as file:
+            metadata = file.metadata()
+            if json.loads(metadata["settings"]) != asdict(self.settings):
+                raise InfinidocError(
+                    f"{self.out} holds a run with other settings", "give another directory with --out, or remove it"
+                )
+            self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        self.load({name.removeprefix("parameter."): t for name, t in tensors.items() if name.startswith("parameter.")})
+        for name, parameter in self.parameters.items():
+            prefix = f"optimizer.{name}."
+            state = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+            if state:
+                self.optimizer.state[parameter] = state
+        layers: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("background."):
+                _, index, part = name.split(".")
+                layers.setdefault(int(index), {})[part] = tensor
+        self.background = [State(**layers[index]) for index in sorted(layers)] or None
+
+    @torch.no_grad()
+    def begin(self, start: Sequence[Adapter]) -> None:
+        """Starts from adapters: their LoRA factors side by side, so that their changes add up; gates as they have them.
+
+        Raises InfinidocError if they don't fit into this run.
+        """
+        used: Counter[str] = Counter()  # how many of a LoRA's rows are taken
+        for adapter in start:
+            for name, tensor in adapter.tensors.items():
+                if name.startswith(adapters.HEAD):
+                    self.kept[name] = tensor
+                    continue
+                mine = self.parameters.get(name)
+                at, rank = used[name], min(tensor.shape)
+                if mine is None or (at + rank > self.settings.rank and name.endswith((LORA_DOWN, LORA_UP))):
+                    raise InfinidocError(f"{adapter.card.name} has no room in this run ({name})", "raise --rank")
+                if name.endswith(LORA_DOWN):
+                    mine[at : at + rank] = tensor
+                elif name.endswith(LORA_UP):
+                    mine[:, at : at + rank] = tensor
+                else:
+                    mine.copy_(tensor)
+                used[name] += rank
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        for name, tensor in tensors.items():
+            self.parameters[name].copy_(tensor)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What an adapter keeps. LoRA factors in half the bits: they are small numbers with noise on them.
+
+        A run that told nothing has not trained its gates, and leaves them closed.
+        """
+        small = {
+            name: p.detach().to(torch.bfloat16 if name.endswith((LORA_DOWN, LORA_UP)) else torch.float32)
+            for name, p in self.parameters.items()
+        }
+        if not self.remembers:
+            small = {name: tensor for name, tensor in small.items() if ".infini." not in name}
+        return small | self.kept
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the run trains the compressive memory."""
+        return bool(set(self.settings.tasks) - {"reading", "keep"})
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts of the adapter that the run makes."""
+        return [
+            *([adapters.ADDRESS_HEAD] if self.kept else []),
+            *([adapters.READER] if "reading" in self.settings.tasks else []),
+            *([adapters.MEMORY] if self.remembers else []),
+        ]
+
+
+def trainable(base: BaseModel, settings: Settings) -> dict[str, nn.Parameter]:
+    """What is trained, by its name in an adapter. Opens the gates of the layers that remember."""
+    found: dict[str, nn.Parameter] = {}
+    for name, lora in loras(base.model):
+        found[name + LORA_DOWN], found[name + LORA_UP] = lora.down, lora.up
+    for index, module in enumerate(attention_modules(base.model)):
+        if index < settings.first_layer:
+            continue
+        with torch.no_grad():
+            module.infini.gate_bias.fill_(GATE_BIAS)
+            module.infini.write_bias.fill_(WRITE_BIAS)
+        found |= {f"layers.{index}.infini.{name}": p for name, p in module.infini.named_parameters()}
+    for parameter in found.values():
+        parameter.requires_grad_(True)
+    return found
+
+
+def by_rate(parameters: Mapping[str, nn.Parameter]) -> dict[str, dict[str, nn.Parameter]]:
+    groups: dict[str, dict[str, nn.Parameter]] = {name: {} for name in RATES}
+    for name, parameter in parameters.items():
+        if name.endswith(("gate_bias", "ridge_bias")):
+            groups["gate"][name] = parameter
+        elif ".infini." in name:
+            groups["token"][name] = parameter
+        else:
+            groups["lora"][name] = parameter
+    return {name: group for name, group in groups.items() if group}
+
+
+def _blend(background: list[State] | None, new: list[State]) -> list[State]:
+    if background is None:
+        return new
+
+    def blend(a: Tensor, b: Tensor) -> Tensor:
+        return BACKGROUND_DECAY * a + (1 - BACKGROUND_DECAY) * b
+
+    return [
+        State(*(blend(a, b) for a, b in zip(old.tensors().values(), now.tensors().values(), strict=True)))
+        for old, now in zip(background, new, strict=True)
+    ]

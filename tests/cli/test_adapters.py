@@ -1,0 +1,76 @@
+"""`infinidoc adapters` and `infinidoc train`, as a person uses them."""
+
+import json
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from infinidoc.cli import app
+from infinidoc.errors import InfinidocError
+from infinidoc.model import adapters
+from infinidoc.model.base import load_base
+from infinidoc.training import recipes
+from infinidoc.training.trainer import Settings
+
+
+def invoke(*arguments):
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Recipes of two steps, with the real tasks."""
+    for part, tasks in (
+        ("memory", {"facts": 1.0}),
+        ("reader", {"reading": 1.0}),
+        ("joined", {"facts": 1.0, "reading": 1.0}),
+    ):
+        rank = 4 if part == "joined" else 2
+        monkeypatch.setitem(
+            recipes.PARTS, part, Settings(first_layer=1, rank=rank, steps=2, batch_tokens=50, tasks=tasks)
+        )
+
+
+def test_train_the_parts_and_join_them(tiny, tmp_path, quick):
+    base = load_base(str(tiny))
+    for part in ("reader", "memory"):
+        result = invoke("train", part, "--out", tmp_path / part, "--model", tiny, "--precision", "fp32")
+        assert result.exit_code == 0
+    card = adapters.describe(tmp_path / "memory")
+    assert (card.parts, card.model_digest) == (["memory"], base.digest)
+    assert adapters.describe(tmp_path / "reader").parts == ["reader"]
+    parts = ["--init", tmp_path / "memory", "--init", tmp_path / "reader"]
+    invoke("train", "joined", *parts, "--out", tmp_path / "joined", "--model", tiny, "--precision", "fp32")
+    joined = adapters.describe(tmp_path / "joined")
+    assert joined.parts == ["reader", "memory"]
+    assert {file.name for file in (tmp_path / "joined").iterdir()} >= {"adapter.safetensors", "curves.png", "log.csv"}
+    shown = json.loads(invoke("adapters", "show", tmp_path / "joined", "--json").stdout)
+    assert shown["digest"] == adapters.load(joined).digest
+    assert "memory" in invoke("adapters", "show", tmp_path / "joined").stdout
+    invoke("adapters", "use", tmp_path / "joined", "--model", tiny)
+    assert adapters.default_for(base.digest).path == joined.path
+    invoke("adapters", "use", "none", "--model", tiny)
+    assert adapters.default_for(base.digest) is None
+
+
+def test_an_adapter_of_another_base_model_is_refused(tiny, tmp_path):
+    about = {"model": "other", "model_digest": "f" * 64, "kernel": "least_squares", "first_layer": 0, "parts": "memory"}
+    adapters.save(tmp_path / "foreign", {"x": torch.zeros(1)}, about)
+    with pytest.raises(InfinidocError, match="the adapter foreign was trained on other"):
+        invoke("adapters", "use", tmp_path / "foreign", "--model", tiny)
+
+
+def test_list_names_where_they_are(tiny, tmp_path):
+    shipped = json.loads(invoke("adapters", "list", "--json").stdout)["adapters"]
+    assert all(card["shipped"] for card in shipped)
+    with pytest.raises(InfinidocError, match="no adapter nobody"):
+        invoke("adapters", "show", "nobody")
+
+
+def test_help_explains_the_parts():
+    for arguments in (["train"], ["train", "joined"], ["adapters", "use"]):
+        assert "infinidoc" in invoke(*arguments, "--help").stdout
