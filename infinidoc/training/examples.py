@@ -8,12 +8,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from infinidoc.evaluation import passkey as passkey_task
 from infinidoc.evaluation.babi import Story
 from infinidoc.model.prompts import REFUSAL, question_prompt
 from infinidoc.training.corpus import Corpus, prose, sentences, xquad
 from infinidoc.training.generated import passage as generated_passage
 
-FILLER = "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again. "
+FILLER = passkey_task.FILLER + " "
 # fmt: off
 NAMES = [
     "Anna", "Boris", "Carla", "Derek", "Elena", "Felix", "Greta", "Hugo", "Irene", "Jonas", "Karin", "Louis",
@@ -92,7 +93,7 @@ def passkey(rng: random.Random, decades: float) -> Example:
     skipped = rng.randrange(20)  # real segments begin anywhere in the filler
     plain = (FILLER * rng.choice([6, 20])).split(" ")
     told = (" ".join(plain[skipped:]), FILLER * before + hidden + FILLER * (around - before))
-    prompt = "What is the pass key? The pass key is"
+    prompt = passkey_task.PROMPT
     return Example(told, ((prompt, f" {key}."),), (10 ** rng.uniform(0, decades), 1.0))
 
 
@@ -101,7 +102,7 @@ def hidden_passkey(rng: random.Random, background: float) -> Example:
     key = str(rng.randint(10000, 99999))
     text = some_sentences(rng, rng.randint(2, 6))
     text.insert(rng.randint(0, len(text)), f"The pass key is {key}. Remember it. {key} is the pass key.")
-    turns = (("What is the pass key? The pass key is", f" {key}."),)
+    turns = ((passkey_task.PROMPT, f" {key}."),)
     return Example((" ".join(text),), turns, (), background)
 
 

@@ -95,7 +95,7 @@ class Trainer:
             betas=(0.9, 0.98),
             weight_decay=0.0,
         )
-        # A step that doesn't need a parameter gives it a gradient of zero, not none: a run that resumes must not differ.
+        # A step without use for a parameter gives it a gradient of zero, not none: a run that resumes must not differ.
         for parameter in self.parameters.values():
             parameter.grad = torch.zeros_like(parameter)
         self.kept: dict[str, Tensor] = {}  # what an adapter to start from has beside: its address head

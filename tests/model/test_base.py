@@ -414,3 +414,11 @@ def test_segments_start_with_what_separated_documents_in_pretraining(tiny, real_
     """SmolLM2's tokenizer adds no BOS of its own."""
     assert load_base(str(tiny)).start == [0]
     assert real_base.start == [real_base.tokenizer.convert_tokens_to_ids("<|endoftext|>")] == [0]
+
+
+def test_precision_from_the_environment(tiny, monkeypatch):
+    monkeypatch.setenv("INFINIDOC_PRECISION", "bf16")
+    assert load_base(str(tiny)).model.dtype is torch.bfloat16
+    monkeypatch.setenv("INFINIDOC_PRECISION", "fp8")
+    with pytest.raises(InfinidocError, match="INFINIDOC_PRECISION is fp8; choose fp32 or bf16"):
+        load_base(str(tiny))

@@ -1,0 +1,290 @@
+"""`infinidoc bench`: what the compressive memory keeps of long texts, measured."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
+
+from infinidoc.cli import render
+from infinidoc.cli.ingest import Speed
+from infinidoc.cli.options import JsonOption
+from infinidoc.errors import InfinidocError
+from infinidoc.evaluation.lengths import parse_lengths, short
+
+if TYPE_CHECKING:
+    from infinidoc.evaluation.hidden import Progress as Reached
+    from infinidoc.evaluation.longcontext import Bench
+    from infinidoc.evaluation.prose import Prose
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Measure what the memory keeps of long texts, and what it costs. Each command prints a table, writes a JSON "
+    "file and a PNG, and goes on where it was interrupted.",
+)
+
+LengthsOption = Annotated[
+    str, typer.Option("--lengths", "-l", help="In tokens, separated by commas; k is 1,024 and m 1,048,576.")
+]
+SamplesOption = Annotated[int, typer.Option(min=1, help="How many questions per cell of the table.")]
+SeedOption = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
+AdapterOption = Annotated[
+    str | None, typer.Option("--adapter", "-a", help="An adapter's name, or none; default: a new collection's.")
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", "-m", envvar="INFINIDOC_MODEL", help="The base model: a directory or a hub id.")
+]
+ProseOption = Annotated[
+    list[str],
+    typer.Option("--prose", metavar="PATH", help="Files or directories to take text from. Default: examples/library."),
+]
+OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the JSON file and the PNG go.")]
+OUT = Path("bench-results")
+
+
+@app.command()
+def passkey(
+    lengths: LengthsOption = "4k,32k,128k",
+    samples: SamplesOption = 20,
+    seed: SeedOption = 0,
+    adapter: AdapterOption = None,
+    model: ModelOption = None,
+    out: OutOption = OUT,
+    json: JsonOption = False,
+) -> None:
+    """Five digits in a text that repeats itself, at its start, middle and end; asked of the memory alone.
+
+    Every token of the text really goes through the model, however long it is.
+
+    Examples:
+
+      infinidoc bench passkey
+
+      infinidoc bench passkey --lengths 32k,1m,10m --samples 20 --json
+    """
+    with measuring(lengths, samples, seed, adapter, model) as bench:
+        result = bench.passkey()
+    names = {0.0: "start", 0.5: "middle", 1.0: "end"}
+    report(result, out, json, lambda: print_accuracy(result, "depth", names))
+
+
+@app.command()
+def needle(
+    lengths: LengthsOption = "1k,4k,16k,32k",
+    samples: SamplesOption = 10,
+    seed: SeedOption = 0,
+    prose: ProseOption = [],  # noqa: B006
+    adapter: AdapterOption = None,
+    model: ModelOption = None,
+    out: OutOption = OUT,
+    json: JsonOption = False,
+) -> None:
+    """A fact in real prose that doesn't repeat itself: a map of lengths and depths; asked of the memory alone.
+
+    Examples:
+
+      infinidoc bench needle
+
+      infinidoc bench needle --lengths 128k,1m --prose ./books
+    """
+    with measuring(lengths, samples, seed, adapter, model, prose) as bench:
+        result = bench.needle(read(bench, prose))
+    depths = {depth: f"{100 * depth:.0f} %" for depth in (row["depth"] for row in result["rows"])}
+    report(result, out, json, lambda: print_accuracy(result, "depth", depths))
+
+
+@app.command()
+def babi(
+    lengths: LengthsOption = "4k,32k",
+    samples: SamplesOption = 20,
+    seed: SeedOption = 0,
+    prose: ProseOption = [],  # noqa: B006
+    adapter: AdapterOption = None,
+    model: ModelOption = None,
+    out: OutOption = OUT,
+    json: JsonOption = False,
+) -> None:
+    """bAbI QA1 to QA5: stories whose facts are scattered through real prose (BABILong); asked of the memory alone.
+
+    Examples:
+
+      infinidoc bench babi
+
+      infinidoc bench babi --lengths 4k,32k,128k,1m --samples 100 --prose ./books
+    """
+    with measuring(lengths, samples, seed, adapter, model, prose) as bench:
+        result = bench.babi(read(bench, prose))
+    report(result, out, json, lambda: print_accuracy(result, "task", {}))
+
+
+@app.command()
+def perplexity(
+    lengths: LengthsOption = "512,1k,2k,4k,8k",
+    samples: SamplesOption = 20,
+    seed: SeedOption = 0,
+    prose: ProseOption = [],  # noqa: B006
+    adapter: AdapterOption = None,
+    model: ModelOption = None,
+    out: OutOption = OUT,
+    json: JsonOption = False,
+) -> None:
+    """How well the model predicts long documents: by the window alone, with the memory, with all of it in the window.
+
+    Lengths are what was read of a document before the segment that is scored.
+
+    Examples:
+
+      infinidoc bench perplexity
+
+      infinidoc bench perplexity --lengths 1k,8k,64k --prose ./books --samples 50
+    """
+    with measuring(lengths, samples, seed, adapter, model, prose) as bench:
+        result = bench.perplexity(read(bench, prose))
+    report(result, out, json, lambda: print_perplexity(result))
+
+
+@app.command()
+def memory(
+    lengths: LengthsOption = "4k,32k,128k,1m,10m",
+    adapter: AdapterOption = None,
+    model: ModelOption = None,
+    out: OutOption = OUT,
+    json: JsonOption = False,
+) -> None:
+    """Bytes kept of a text, by its length: ours beside full attention and other memories, by the paper's formulas.
+
+    Examples:
+
+      infinidoc bench memory
+
+      infinidoc bench memory --lengths 1m,100m --json
+    """
+    wanted = parse_lengths(lengths)
+    from infinidoc.cli.models import fetch
+    from infinidoc.evaluation.longcontext import memory
+
+    fetch(model)
+    result = memory(model, adapter, wanted)
+    report(result, out, json, lambda: print_memory(result))
+
+
+@contextmanager
+def measuring(
+    lengths: str, samples: int, seed: int, adapter: str | None, model: str | None, prose: Sequence[str] = ()
+) -> "Iterator[Bench]":
+    """A loaded model with a progress bar."""
+    wanted = parse_lengths(lengths)
+    from infinidoc.documents.discovery import discover
+
+    discover(prose)  # complains of paths before seconds go into loading the model
+    from infinidoc.cli.models import fetch
+    from infinidoc.evaluation.loading import is_closed, load
+    from infinidoc.evaluation.longcontext import Bench
+
+    fetch(model)
+    with render.err.status("loading the model") if render.err.is_terminal else nullcontext():
+        base, found = load(model, adapter)
+    if is_closed(base):
+        render.note(
+            "note: no trained adapter is attached, so the gates of the memory are closed: nothing can be recalled"
+        )
+    with progress_bar() as show:
+        yield Bench(base, found, wanted, samples, seed, show)
+
+
+def read(bench: "Bench", paths: Sequence[str]) -> "Prose":
+    from infinidoc.evaluation.prose import read_prose
+
+    return read_prose(paths, bench.base.encode)
+
+
+@contextmanager
+def progress_bar() -> "Iterator[Callable[[Reached], None]]":
+    columns = [
+        BarColumn(bar_width=16),
+        Speed(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("[dim]{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+    ]
+    with Progress(*columns, console=render.err, transient=True, disable=not render.err.is_terminal) as bar:
+        task = bar.add_task("", total=None, tokens=0)
+
+        def show(reached: "Reached") -> None:
+            if not reached.read:  # what an earlier run had done tells nothing about speed
+                bar.reset(task, total=reached.total, completed=reached.done)
+            completed = min(reached.done, reached.total)
+            bar.update(task, description=reached.name, completed=completed, tokens=reached.read)
+
+        yield show
+
+
+def report(result: dict[str, Any], out: Path, json: bool, show: Callable[[], None]) -> None:
+    """Writes a result and its picture, and prints it."""
+    from infinidoc.evaluation import plots, results
+
+    written = [results.write(out, result)]
+    try:
+        written.append(plots.draw(out, result))
+    except InfinidocError as error:  # the numbers are there, and a picture can be had later without measuring again
+        render.note(f"note: {error}")
+    if json:
+        render.print_json(result)
+        return
+    show()
+    published = result["published"]
+    render.out.print(f"\nPublished: {published['source']}", style="bold", markup=False)
+    render.out.print(published["note"], style="dim", markup=False)
+    cells = [["" if cell is None else cell for cell in row] for row in published["rows"]]
+    render.print_table(published["columns"], cells, published["columns"][1:])
+    render.note("\nwritten: " + ", ".join(map(str, written)))
+
+
+def print_accuracy(result: dict[str, Any], column: str, names: dict[Any, str]) -> None:
+    """Lengths down, depths or tasks across."""
+    rows = result["rows"]
+    values = list(dict.fromkeys(row[column] for row in rows))
+    found = {(row["length"], row[column]): f"{100 * row['accuracy']:.0f} %" for row in rows}
+    headings = [names.get(value, str(value)) for value in values]
+    lines = [[short(length), *(found[length, value] for value in values)] for length in lengths_of(rows)]
+    render.out.print(f"Right answers, {result['samples']} questions per cell, from the memory alone", style="bold")
+    render.print_table(["tokens", *headings], lines, ["tokens", *headings])
+
+
+def print_perplexity(result: dict[str, Any]) -> None:
+    rows = result["rows"]
+    systems = list(dict.fromkeys(row["system"] for row in rows))
+    found = {(row["length"], row["system"]): f"{row['perplexity']:.2f}" for row in rows}
+    scored = {row["length"]: f"{row['tokens']:,}" for row in rows}
+    lines = [
+        [short(length), *(found.get((length, system), "") for system in systems), scored[length]]
+        for length in lengths_of(rows)
+    ]
+    columns = ["read before", *systems, "tokens scored"]
+    render.out.print("Perplexity of the next segment", style="bold")
+    render.print_table(columns, lines, columns)
+
+
+def print_memory(result: dict[str, Any]) -> None:
+    rows = result["rows"]
+    lengths = lengths_of(rows)
+    found = {(row["system"], row["length"]): render.size(row["bytes"]) for row in rows}
+    headings = [short(length) for length in lengths]
+    lines = [
+        [system, *(found[system, length] for length in lengths)]
+        for system in dict.fromkeys(row["system"] for row in rows)
+    ]
+    render.out.print(f"Kept after so many tokens by {result['model']['name']}", style="bold", markup=False)
+    render.print_table(["", *headings], lines, headings)
+    paper = result["paper"]
+    render.out.print(
+        f"\nThe paper's setting: {paper['memorizing_transformer']:,} numbers against {paper['infini_transformer']:,}, "
+        f"{paper['ratio']:.1f} times less; {paper['ratio_of_rounded']:.0f} from 183M and 1.6M, as it prints them",
+        markup=False,
+    )
+
+
+def lengths_of(rows: Sequence[dict[str, Any]]) -> list[int]:
+    return list(dict.fromkeys(row["length"] for row in rows))

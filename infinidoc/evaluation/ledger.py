@@ -1,0 +1,82 @@
+"""What a benchmark has done so far, so that one that is interrupted can go on: in `INFINIDOC_HOME/bench`."""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infinidoc.home import home
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from infinidoc.model.kernels import State
+
+
+class Ledger:
+    """Measured values by name, for one combination of settings. Every `put` is on the disk when it returns.
+
+    Other settings (model, adapter, seed, number of samples, text, version) have another ledger: nothing is taken over
+    that this run would have measured differently.
+    """
+
+    def __init__(self, settings: dict[str, Any]):
+        identity = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:24]
+        self.file = home() / "bench" / f"{settings['benchmark']}-{identity}.json"
+        self.values: dict[str, Any] = {}
+        with suppress(OSError, ValueError):  # there is none yet, or it is damaged: then it is measured again
+            self.values = dict(json.loads(self.file.read_text(encoding="utf-8")))
+
+    def get(self, name: str) -> Any:
+        """What was measured under a name, or None."""
+        return self.values.get(name)
+
+    def put(self, name: str, value: Any) -> None:
+        self.values[name] = value
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.file.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps(self.values, indent=1), encoding="utf-8")
+        temporary.replace(self.file)
+
+    def checkpoint(self, name: str) -> "Checkpoint":
+        return Checkpoint(self.file.with_name(f"{self.file.stem}-{name}.safetensors"))
+
+
+class Checkpoint:
+    """A compressive memory on its way through a long text, on the disk."""
+
+    def __init__(self, file: Path):
+        self.file = file
+
+    def load(self) -> "tuple[int, list[State] | None]":
+        """How many segments were read, and what they left; (0, None) if nothing was saved."""
+        from safetensors import SafetensorError, safe_open
+
+        from infinidoc.model.kernels import State
+
+        try:
+            with safe_open(self.file, "pt") as file:
+                segments = int(file.metadata()["segments"])
+                layers: dict[int, dict[str, Tensor]] = {}
+                for key in file.keys():  # noqa: SIM118 (it is not a dict)
+                    layer, name = key.split(".")
+                    layers.setdefault(int(layer), {})[name] = file.get_tensor(key)
+                return segments, [State(**layers[layer]) for layer in sorted(layers)]
+        except (OSError, SafetensorError):
+            return 0, None
+
+    def save(self, segments: int, state: "list[State]") -> None:
+        from safetensors.torch import save_file
+
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {
+            f"{i}.{name}": t.contiguous() for i, layer in enumerate(state) for name, t in layer.tensors().items()
+        }
+        temporary = self.file.with_suffix(f".{os.getpid()}")
+        save_file(tensors, temporary, {"segments": str(segments)})
+        temporary.replace(self.file)
+
+    def remove(self) -> None:
+        self.file.unlink(missing_ok=True)

@@ -1,0 +1,106 @@
+"""Results as PNG, with matplotlib, which the extra `bench` brings."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infinidoc.errors import InfinidocError
+from infinidoc.evaluation.lengths import short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Rows = Sequence[dict[str, Any]]
+
+
+def draw(directory: Path, result: dict[str, Any]) -> Path:
+    """Draws a result into DIRECTORY/BENCHMARK.png. Raises InfinidocError if matplotlib isn't installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InfinidocError("no plot without matplotlib", "pip install 'infinidoc[bench]'") from error
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    DRAWN[result["benchmark"]](axes, result["rows"])
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / f"{result['benchmark']}.png"
+    figure.savefig(file, dpi=150)
+    return file
+
+
+def _passkey(axes: "Axes", rows: Rows) -> None:
+    _accuracy(axes, rows, "depth", {0.0: "start", 0.5: "middle", 1.0: "end"}, "Passkey in repeated filler")
+
+
+def _babi(axes: "Axes", rows: Rows) -> None:
+    _accuracy(axes, rows, "task", {}, "bAbI in prose")
+
+
+def _accuracy(axes: "Axes", rows: Rows, series: str, names: dict[Any, str], title: str) -> None:
+    for value in _values(rows, series):
+        found = [row for row in rows if row[series] == value]
+        accuracies = [100 * row["accuracy"] for row in found]
+        axes.plot([row["length"] for row in found], accuracies, marker="o", label=names.get(value, str(value)))
+    axes.set(ylabel="right answers, %", ylim=(-3, 103), title=f"{title}, from the compressive memory alone")
+    _by_length(axes, rows)
+
+
+def _needle(axes: "Axes", rows: Rows) -> None:
+    lengths, depths = _values(rows, "length"), _values(rows, "depth")
+    accuracy = {(row["length"], row["depth"]): 100 * row["accuracy"] for row in rows}
+    grid = [[accuracy[length, depth] for length in lengths] for depth in depths]
+    image = axes.imshow(grid, vmin=0, vmax=100, cmap="viridis", aspect="auto")
+    for y, line in enumerate(grid):
+        for x, value in enumerate(line):
+            axes.text(x, y, f"{value:.0f}", ha="center", va="center", color="white" if value < 60 else "black")
+    axes.set_xticks(range(len(lengths)), [short(length) for length in lengths])
+    axes.set_yticks(range(len(depths)), [f"{100 * depth:.0f} %" for depth in depths])
+    axes.set(
+        xlabel="tokens of prose",
+        ylabel="depth",
+        title="A fact in prose, from the compressive memory alone: right answers, %",
+    )
+    axes.figure.colorbar(image, ax=axes)
+
+
+def _perplexity(axes: "Axes", rows: Rows) -> None:
+    _lines(axes, rows, "perplexity")
+    axes.set(ylabel="perplexity", title="Long documents, segment by segment")
+    _by_length(axes, rows, "tokens read before")
+
+
+def _memory(axes: "Axes", rows: Rows) -> None:
+    _lines(axes, rows, "bytes")
+    axes.set_yscale("log")
+    axes.set(ylabel="bytes kept", title="Memory of what was read")
+    _by_length(axes, rows)
+
+
+def _lines(axes: "Axes", rows: Rows, value: str) -> None:
+    for system in _values(rows, "system"):
+        found = [row for row in rows if row["system"] == system]
+        axes.plot([row["length"] for row in found], [row[value] for row in found], marker="o", label=system)
+
+
+def _by_length(axes: "Axes", rows: Rows, label: str = "tokens") -> None:
+    lengths = _values(rows, "length")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(lengths, [short(length) for length in lengths])
+    axes.minorticks_off()
+    axes.set_xlabel(label)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+
+
+def _values(rows: Rows, column: str) -> list[Any]:
+    """The values in a column, each once, in order."""
+    return list(dict.fromkeys(row[column] for row in rows))
+
+
+DRAWN: dict[str, Callable[["Axes", Rows], None]] = {
+    "passkey": _passkey,
+    "needle": _needle,
+    "babi": _babi,
+    "perplexity": _perplexity,
+    "memory": _memory,
+}

@@ -1,0 +1,108 @@
+"""`infinidoc bench`: tables for people, JSON for scripts, one line for mistakes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from infinidoc import cli
+from infinidoc.cli import bench
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tiny):
+    """Runs `infinidoc bench …` in this process, with the tiny model: (exit code, stdout, stderr)."""
+    monkeypatch.setenv("INFINIDOC_MODEL", str(tiny))
+    if not any(group.name == "bench" for group in cli.app.registered_groups):
+        cli.app.add_typer(bench.app, name="bench")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["infinidoc", "bench", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as exit_:
+            code = exit_.code or 0
+        result = capsys.readouterr()
+        assert "Traceback" not in result.err
+        return code, result.out, result.err
+
+    return run
+
+
+@pytest.fixture
+def book(tmp_path):
+    file = tmp_path / "work" / "book.txt"
+    file.write_text("The lighthouse keeper wrote the number of every passing ship.\n\n" * 3 + "ship grain wine " * 900)
+    return file
+
+
+def test_passkey_json_is_what_scripts_expect(run, tmp_path):
+    code, out, err = run(
+        "passkey", "--lengths", "256,1k", "--samples", "2", "--seed", "3", "--json", "--out", "results"
+    )
+    assert code == 0
+    result = json.loads(out)
+    assert [set(row) for row in result["rows"]] == [{"length", "depth", "accuracy", "n"}] * 6
+    assert [row["length"] for row in result["rows"]] == [256] * 3 + [1024] * 3
+    assert all(row["n"] == 2 and 0 <= row["accuracy"] <= 1 for row in result["rows"])
+    assert result["seed"] == 3
+    assert result["command"].startswith("infinidoc bench passkey --lengths 256,1k")
+    assert json.loads((tmp_path / "work" / "results" / "passkey.json").read_text()) == result
+    assert (tmp_path / "work" / "results" / "passkey.png").exists()
+    assert "gates of the memory are closed" in err
+
+
+def test_tables_stand_beside_published_figures(run, book):
+    code, out, err = run("passkey", "--lengths", "256", "--samples", "1")
+    assert code == 0
+    assert "start  middle   end" in out or "start  middle  end" in out
+    assert "Published: Munkhdalai" in out
+    assert "100/100/100" in out
+    assert "\x1b[" not in out + err
+    assert "bench-results/passkey.json, bench-results/passkey.png" in err
+    assert "ARMT 145M" in run("babi", "--lengths", "256", "--samples", "1", "--prose", book)[1]
+    assert "75 %" in run("needle", "--lengths", "256", "--samples", "1", "--prose", book)[1]
+    assert "window" in run("perplexity", "--lengths", "512", "--samples", "1", "--prose", book)[1]
+    out = run("memory", "--lengths", "1k,1m")[1]
+    assert "full attention" in out
+    assert "115.7 times less" in out
+
+
+def test_numbers_come_even_without_a_picture(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, out, err = run("memory", "--json")
+    assert code == 0
+    assert json.loads(out)["rows"]
+    assert "pip install 'infinidoc[bench]'" in err
+
+
+MISTAKES = [
+    (["passkey", "--lengths", "many"], "'many' is not a length", 1),
+    (["passkey", "--lengths", "10"], "too short", 1),
+    (["passkey", "--samples", "0"], "--samples", 2),
+    (["passkey", "--adapter", "nope"], "no adapter nope", 1),
+    (["needle", "--lengths", "1m", "--prose", "book.txt"], "without repetition", 1),
+    (["babi", "--prose", "nowhere"], "nowhere", 1),
+    (["perplexity", "--lengths", "512,1m", "--prose", "book.txt"], "no document is long enough", 1),
+    (["memory", "--model", "./no-such-model"], "no-such-model", 1),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says", "expected"), MISTAKES)
+def test_mistakes_get_one_line(run, book, arguments, says, expected):
+    code, out, err = run(*arguments)
+    assert code == expected
+    assert out == ""
+    if expected == 1:
+        assert err.splitlines()[-1].startswith("infinidoc: ")
+        assert says in err.splitlines()[-1]
+    assert says in err
+
+
+def test_help_has_examples_and_costs_no_torch():
+    light = "import sys; import infinidoc.cli.bench; assert not {'torch', 'transformers', 'numpy'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", light], check=True)
+    for command in bench.app.registered_commands:
+        assert f"infinidoc bench {command.callback.__name__}" in command.callback.__doc__
