@@ -186,6 +186,22 @@ def test_find_by_path_by_ending_and_by_glob(collection, docs):
         collection.find("og-07.txt")
 
 
+def test_a_trained_reader_needs_no_example_and_may_refuse(collection, monkeypatch):
+    base = collection.load()
+    untrained = answering.prompt(base, "Which ship sank?", ["The Amalia sank."])
+    monkeypatch.setattr(base.model.config, "infini_parts", ["reader"], raising=False)
+    trained = answering.prompt(base, "Which ship sank?", ["The Amalia sank."])
+    assert len(trained) < len(untrained)
+    assert base.tokenizer.decode(trained).endswith("The Amalia sank.\n\nQuestion: Which ship sank?\nAnswer:")
+    monkeypatch.setattr(answering, "generate", lambda *_: "not in these documents")
+    answer = collection.ask("Which ship sank?")
+    assert not answer.answered
+    assert answer.text == "not in these documents"
+    assert answer.sources  # what was read is still there to be looked at
+    monkeypatch.setattr(answering, "generate", lambda *_: "the Amalia, not in these waters")
+    assert collection.ask("Which ship sank?").answered
+
+
 @pytest.mark.real
 def test_the_real_model_finds_and_reads_the_right_passage(tmp_path):
     folder = tmp_path / "work" / "notes"
