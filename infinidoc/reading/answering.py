@@ -30,8 +30,8 @@ Answer: 31 metres"""
 def prompt(base: BaseModel, question: str, passages: Sequence[str]) -> list[int]:
     """Token ids of what the reader sees: the passages, best last (next to the question), and the question.
 
-    A model whose adapter didn't train it to read is shown an example first. Special tokens that a document or a question
-    spells out are text like any other.
+    A model whose adapter didn't train it to read is shown an example first. Special tokens that a document or a
+    question spells out are text like any other.
     """
     shown = list(reversed(passages)) if reads(base) else [EXAMPLE, *reversed(passages)]
     return [*base.start, *base.encode(question_prompt(question, shown))]

@@ -80,9 +80,9 @@ class Collection:
     ) -> Self:
         """A collection by name; None or "." is the working directory's own.
 
-        `model` names the base model of a new collection (`INFINIDOC_MODEL`, else the embedded one), `adapter` its adapter
-        (else the one chosen or shipped for that model; "none" for none). With `create` the collection is made by the
-        first `ingest`; without it, raises InfinidocError if there is none.
+        `model` names the base model of a new collection (`INFINIDOC_MODEL`, else the embedded one), `adapter` its
+        adapter (else the one chosen or shipped for that model; "none" for none). With `create` the collection is made
+        by the first `ingest`; without it, raises InfinidocError if there is none.
         """
         return cls(place(name) if create else existing(name), model, adapter)
 
@@ -146,9 +146,10 @@ class Collection:
         adapter = adapters.load(card) if card else None
         found = adapter.digest if adapter else ""
         if identity and found != identity.adapter_digest:
+            was, now = identity.adapter_digest[:12] or "-", found[:12] or "-"
             raise InfinidocError(
-                f"this collection was read with the adapter {identity.adapter} ({identity.adapter_digest[:12] or '-'}), "
-                f"not with {card.reference if card else adapters.NONE} ({found[:12] or '-'})",
+                f"this collection was read with the adapter {identity.adapter} ({was}), "
+                f"not with {card.reference if card else adapters.NONE} ({now})",
                 "use that adapter, or ingest into another collection",
             )
         if adapter is None:

@@ -37,7 +37,8 @@ def train(
     """
     out.mkdir(parents=True, exist_ok=True)
     if settings.processes == 1:
-        return _work(0, model, settings, out, precision, "", notify)
+        _work(0, model, settings, out, precision, "", notify)
+        return adapters.describe(out)
     with tempfile.TemporaryDirectory() as meeting:
         where = f"file://{meeting}/place"
         others = [
@@ -49,10 +50,11 @@ def train(
         for process in others:
             process.start()
         try:
-            return _work(0, model, settings, out, precision, where, notify)
+            _work(0, model, settings, out, precision, where, notify)
         finally:
             for process in others:
                 process.join(timeout=60)
+    return adapters.describe(out)
 
 
 def _work(
@@ -63,7 +65,7 @@ def _work(
     precision: str,
     where: str,
     notify: Callable[[Step], None] = lambda step: None,
-) -> AdapterCard:
+) -> None:
     if settings.processes > 1:
         torch.set_num_threads(max(1, torch.get_num_threads() // settings.processes))
         dist.init_process_group("gloo", init_method=where, rank=rank, world_size=settings.processes)
@@ -77,7 +79,7 @@ def _work(
         if settings.processes > 1:
             dist.destroy_process_group()
     if rank:
-        return adapters.describe(out)
+        return
     draw(out)
     metadata = {
         "model": base.name,
@@ -89,7 +91,7 @@ def _work(
         "steps": trainer.step,
         "seconds": round(trainer.seconds),
     }
-    return adapters.save(out, trainer.tensors(), metadata)
+    adapters.save(out, trainer.tensors(), metadata)
 
 
 def train_address_head(
@@ -140,14 +142,14 @@ def draw(out: Path) -> None:
             rights[row["task"]].append((int(row["step"]), float(row["right"])))
     figure, (upper, lower) = pyplot.subplots(2, 1, figsize=(9, 8), sharex=True, layout="constrained")
     for axes, curves, title in ((upper, losses, "loss (nats per answer token)"), (lower, rights, "tokens right")):
-        for task, points in sorted(curves.items()):
-            if task == "keep" and axes is lower:
+        for number, (task, points) in enumerate(sorted(curves.items())):
+            if task == "keep" and axes is lower:  # a distance: nothing to be right about
                 continue
             smooth = [
                 (points[i][0], sum(value for _, value in points[max(0, i - SMOOTH + 1) : i + 1]) / min(i + 1, SMOOTH))
                 for i in range(len(points))
             ]
-            axes.plot(*zip(*smooth, strict=True), label=task)
+            axes.plot(*zip(*smooth, strict=True), label=task, color=f"C{number}")
         axes.set_ylabel(title)
         axes.grid(alpha=0.3)
     upper.legend(ncols=3, fontsize=8)

@@ -1,0 +1,121 @@
+"""The shipped adapter does on small fixed samples what its model card says it does on larger ones."""
+
+import random
+
+import pytest
+import torch
+
+from infinidoc.evaluation import passkey
+from infinidoc.evaluation.haystack import filler
+from infinidoc.evaluation.metrics import exact_match
+from infinidoc.evaluation.questions import question_digest
+from infinidoc.model import adapters
+from infinidoc.model.addresses import question_vectors, score
+from infinidoc.model.attention import CompressiveMemory
+from infinidoc.model.base import load_base
+from infinidoc.model.encoding import Encoding
+from infinidoc.model.prompts import question_prompt
+from infinidoc.reading.answering import generate, prompt, refuses
+from infinidoc.training import recipes
+from infinidoc.training.corpus import xquad
+
+pytestmark = pytest.mark.real
+QUIET = {"on_text": lambda text: None}
+
+
+@pytest.fixture(scope="module")
+def adapted(real_base):
+    base = load_base(str(real_base.path))  # a copy of its own: attaching changes the weights
+    card = adapters.default_for(base.digest)
+    assert card is not None, "no adapter is shipped for the embedded model"
+    assert card.shipped
+    adapters.attach_adapter(base, adapters.load(card))
+    return base, adapters.load(card)
+
+
+def held_out(count, seed):
+    return random.Random(seed).sample(xquad(held_out=True).questions, count)
+
+
+def test_it_is_small_and_whole(adapted):
+    _, adapter = adapted
+    assert adapter.card.parts == ["address-head", "reader", "memory"]
+    assert adapter.card.size < 16e6
+    assert "XQuAD" in adapter.card.readme
+    assert "CC BY-SA 4.0" in adapter.card.readme
+
+
+def test_it_reads_an_answer_from_three_passages(adapted):
+    base, _ = adapted
+    right = refused = 0
+    for asked in held_out(12, seed=1):
+        others = [text for text in xquad(held_out=True).articles[asked.article] if text != asked.paragraph][:2]
+        said = generate(base, prompt(base, asked.text, [others[0], asked.paragraph, *others[1:]]), None, 24, **QUIET)
+        right += exact_match(said, asked.answers)
+        refused += refuses(said)
+    assert right >= 5
+    assert refused <= 2
+
+
+def test_it_refuses_what_the_passages_do_not_say(adapted):
+    base, _ = adapted
+    refused = 0
+    for asked in held_out(10, seed=2):
+        article = (asked.article + 1) % len(xquad(held_out=True).articles)
+        passages = list(xquad(held_out=True).articles[article][:3])
+        refused += refuses(generate(base, prompt(base, asked.text, passages), None, 24, **QUIET))
+    assert refused >= 7
+
+
+def test_it_recalls_the_right_passage(adapted):
+    base, adapter = adapted
+    head = adapter.head()
+    texts = xquad(held_out=True).paragraphs
+    encoding = Encoding(base, head, [[base.encode(text)[:500]] for text in texts])
+    addresses = [found for _, _, found in encoding]
+    rows = [sum(map(len, addresses[:index])) for index in range(len(addresses))]
+    asked = held_out(30, seed=3)
+    first = [int(score(*question_vectors(base, head, q.text), torch.cat(addresses), rows).argmax()) for q in asked]
+    assert sum(texts[index] == q.paragraph for index, q in zip(first, asked, strict=True)) >= 28
+
+
+def test_it_remembers_a_pass_key_that_no_window_holds(adapted):
+    """Five digits, four segments of filler: from the compressive memory alone. Chance is one in a hundred thousand."""
+    base, _ = adapted
+    tokens = filler(base.encode)
+    right = 0
+    for seed in range(5):
+        sample = passkey.sample(random.Random(seed))
+        segments = [tokens(511 * index, 511 * (index + 1)) for index in range(4)]
+        fact = [token for text in sample.facts for token in base.encode(" " + text)]
+        place = 24 * random.Random(seed).randrange(10)
+        segments[seed % 4][place:place] = fact
+        encoding = Encoding(base, None, [segments])
+        list(encoding)
+        ids = [*base.start, *base.encode(sample.prompt)]
+        right += sample.answer in generate(base, ids, encoding.state, 10, **QUIET)
+    assert right >= 4
+
+
+def test_its_memory_is_read(adapted):
+    base, _ = adapted
+    ids = torch.tensor([[*base.start, *base.encode(question_prompt("What is the pass key?"))]])
+    encoding = Encoding(base, None, [[base.encode("The pass key is 48213. Remember it.")]])
+    list(encoding)
+    with torch.no_grad():
+        silent = base.model(ids).logits
+        reminded = base.model(ids, past_key_values=CompressiveMemory(base.model, encoding.state)).logits
+    assert (silent - reminded).abs().max() > 1.0
+
+
+def test_no_evaluation_question_was_trained_on(adapted):
+    """Digests of everything asked in training, over thousands of examples, against those of held-out questions."""
+    trained = {question_digest(question.text) for question in xquad(held_out=False).questions}
+    for task in ("reading", "answering", "remembered"):
+        for seed in range(300):
+            for text, _ in recipes.MAKERS[task](random.Random(seed), 1.0).turns:
+                asked = text.rsplit("Question:", 1)[1].removesuffix("\nAnswer:")
+                trained.add(question_digest(asked))
+    held = {question_digest(question.text) for question in xquad(held_out=True).questions}
+    assert len(trained) > 1000
+    assert not trained & held
