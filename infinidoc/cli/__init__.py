@@ -24,16 +24,18 @@ app = typer.Typer(
 )
 
 # Imported after `app`, so that help lists commands in the order in which people need them.
-from infinidoc.cli import adapters, ask, collections, documents, ingest, log, models, train  # noqa: E402
+from infinidoc.cli import adapters, ask, bench, collections, compare, documents, ingest, log, models, train  # noqa: E402
 
 app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
 app.command("log")(log.log)
+app.command("compare")(compare.compare)
 app.add_typer(collections.app, name="collections")
 app.add_typer(documents.app, name="documents")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(train.app, name="train")
+app.add_typer(bench.app, name="bench")
 
 
 @app.callback(invoke_without_command=True)

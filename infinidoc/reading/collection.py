@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import: only what ru
 
 TOP = 4
 MAX_TOKENS = 128
+WORTH_READING = 0.6  # of the best passage's score: a passage below it would cost time and mislead a small reader
 KERNEL = "least_squares"  # where no adapter names one
 
 
@@ -230,6 +231,7 @@ class Collection:
             sources = self.recall(question, top)
             if sources and sources[0].score < self.head.threshold:
                 sources = []
+            sources = [source for source in sources if source.score >= WORTH_READING * sources[0].score]
             timings["recall"] = time.perf_counter() - began
 
         def emit(text: str) -> None:

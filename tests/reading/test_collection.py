@@ -6,6 +6,7 @@ import torch
 from infinidoc.errors import InfinidocError
 from infinidoc.model.attention import CompressiveMemory, attention_modules
 from infinidoc.reading import answering
+from infinidoc.reading import collection as collection_module
 from infinidoc.reading.collection import Collection
 from tests.reading.library import write_library
 from tests.tiny import tiny_model
@@ -17,7 +18,8 @@ def docs(tmp_path):
 
 
 @pytest.fixture
-def collection(tiny, docs):
+def collection(tiny, docs, monkeypatch):
+    monkeypatch.setattr(collection_module, "WORTH_READING", -float("inf"))  # a random model can't tell either
     with Collection.open(model=str(tiny)) as collection:
         collection.ingest([docs])
         collection.head.__dict__["threshold"] = -2.0  # a random model knows nothing of relevance
@@ -200,6 +202,15 @@ def test_a_trained_reader_needs_no_example_and_may_refuse(collection, monkeypatc
     assert answer.sources  # what was read is still there to be looked at
     monkeypatch.setattr(answering, "generate", lambda *_: "the Amalia, not in these waters")
     assert collection.ask("Which ship sank?").answered
+
+
+def test_passages_far_behind_the_best_are_not_read(collection, monkeypatch):
+    found = collection.recall("Which ship carries salt?", top=4)
+    assert len(found) == 4
+    monkeypatch.setattr(collection_module, "WORTH_READING", found[1].score / found[0].score - 1e-4)
+    assert len(collection.ask("Which ship carries salt?", max_tokens=2).sources) == 2
+    monkeypatch.setattr(collection_module, "WORTH_READING", 1.0)
+    assert len(collection.ask("Which ship carries salt?", max_tokens=2).sources) == 1
 
 
 @pytest.mark.real

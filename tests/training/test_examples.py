@@ -63,7 +63,7 @@ def test_reading_answers_from_the_passages_or_refuses():
 
 def test_refused_questions_of_real_articles_have_no_answer_on_show():
     corpus = xquad(held_out=False)
-    by_text = {question.text: question for question in corpus.questions}
+    by_text = {" ".join(question.text.split()): question for question in corpus.questions}
     found = 0
     for seed in range(200):
         example = examples.read(random.Random(seed), corpus, generated=0.0)

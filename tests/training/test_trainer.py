@@ -89,7 +89,7 @@ def test_another_run_in_the_same_place_is_refused(tiny, tmp_path):
 
 
 def test_an_unknown_task_is_refused(tiny, tmp_path):
-    with pytest.raises(InfinidocError, match="no task juggling; choose of pairs, keep"):
+    with pytest.raises(InfinidocError, match="no task juggling: choose of pairs, keep"):
         Trainer(load_base(str(tiny)), settings(tasks={"juggling": 1.0}), {"pairs": pairs}, tmp_path)
 
 
@@ -188,7 +188,7 @@ def test_precision(tiny):
     assert training_dtype("bf16", base) is torch.bfloat16
     assert training_dtype("fp32", base) is torch.float32
     assert training_dtype("auto", base) in (torch.float32, torch.bfloat16)
-    with pytest.raises(InfinidocError, match="no precision fp8; choose auto, fp32 or bf16"):
+    with pytest.raises(InfinidocError, match="no precision fp8: choose auto, fp32 or bf16"):
         training_dtype("fp8", base)
 
 
