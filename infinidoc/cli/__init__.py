@@ -24,17 +24,36 @@ app = typer.Typer(
 )
 
 # Imported after `app`, so that help lists commands in the order in which people need them.
-from infinidoc.cli import adapters, ask, bench, collections, compare, documents, ingest, log, models, train  # noqa: E402
+from infinidoc.cli import (  # noqa: E402
+    adapters,
+    ask,
+    bench,
+    bench_manyshot,
+    collections,
+    compare,
+    documents,
+    ingest,
+    learn,
+    log,
+    models,
+    predict,
+    tasks,
+    train,
+)
 
 app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
 app.command("log")(log.log)
+app.command("learn")(learn.learn)
+app.command("predict")(predict.predict)
 app.command("compare")(compare.compare)
 app.add_typer(collections.app, name="collections")
 app.add_typer(documents.app, name="documents")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")
+app.add_typer(tasks.app, name="tasks")
 app.add_typer(train.app, name="train")
+bench.app.command("manyshot")(bench_manyshot.manyshot)
 app.add_typer(bench.app, name="bench")
 
 

@@ -1,0 +1,134 @@
+"""`infinidoc predict`."""
+
+import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from infinidoc.cli import render
+from infinidoc.cli.learn import TaskOption, loaded
+from infinidoc.cli.options import JsonOption
+from infinidoc.errors import InfinidocError
+from infinidoc.manyshot import DEFAULT_TASK, tables
+
+if TYPE_CHECKING:
+    from infinidoc.manyshot.generation import Generated
+    from infinidoc.manyshot.labels import Prediction
+
+SHOWN_CHARACTERS = 100
+
+
+def predict(
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Texts, each quoted, or one table (.csv, .tsv, .jsonl, .parquet); [bold]-[/bold] reads lines."
+        ),
+    ] = None,
+    task: TaskOption = DEFAULT_TASK,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="A table with a text per row.")] = None,
+    input: Annotated[
+        str | None, typer.Option("--input", "-i", metavar="COLUMN", help="Its column. Default: as `learn` was told.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, max=50, help="How many examples to name, or to generate from.")] = 5,
+    max_tokens: Annotated[int, typer.Option(min=1, max=2048, help="The longest generated output, in tokens.")] = 64,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Predict the output for new inputs, and see which examples decided.
+
+    Examples:
+
+      infinidoc predict "My card hasn't come yet"
+
+      infinidoc predict --task intents --file new.csv --csv > labelled.csv
+
+      infinidoc predict --task intents --json "Is it going to rain?" "Book me a table"
+    """
+    from infinidoc.manyshot.task import Task
+
+    with Task.open(task, create=False) as target:
+        wanted = gather(texts or [], file, input or target.store.identity.input)
+        loaded(target)
+        with progress_bar(len(wanted)) as show:
+            found: Sequence[Prediction | Generated] = target.predict(wanted, top, max_tokens, show)
+    if json:
+        render.print_json({"predictions": [prediction.to_dict() for prediction in found]})
+    elif as_csv:
+        print_csv(found)
+    else:
+        for number, prediction in enumerate(found):
+            if number:
+                render.out.print()
+            print_prediction(prediction, len(found) > 1)
+
+
+def gather(texts: list[str], file: Path | None, column: str) -> list[str]:
+    """All texts in order: arguments, "-" replaced by the lines of standard input, tables by their column."""
+    wanted: list[str] = []
+    for text in texts:
+        if text == "-":
+            wanted += sys.stdin.read().splitlines()
+        elif tables.is_table(Path(text)) and not any(map(str.isspace, text)):
+            wanted += [row.values[0] for row in tables.read(Path(text), [column])]
+        else:
+            wanted.append(text)
+    if file is not None:
+        wanted += [row.values[0] for row in tables.read(file, [column])]
+    if not wanted:
+        raise InfinidocError("no text", 'give one: infinidoc predict "…"')
+    return wanted
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[Callable[[int], None]]:
+    columns = [
+        TextColumn("predicting"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("[cyan]{task.fields[speed]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    ]
+    with Progress(*columns, console=render.err, transient=True, disable=not render.err.is_terminal) as bar:
+        task = bar.add_task("", total=total, speed="")
+
+        def show(done: int) -> None:
+            seconds = bar.tasks[0].elapsed or 0
+            bar.update(task, completed=done, speed=f"{done / seconds:,.1f} texts/s" if seconds > 1 else "")
+
+        yield show
+
+
+def print_csv(found: "Sequence[Prediction | Generated]") -> None:
+    columns = [name for name in found[0].to_dict() if name != "examples"]
+    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(prediction.to_dict() for prediction in found)
+
+
+def print_prediction(prediction: "Prediction | Generated", with_input: bool) -> None:
+    plain = prediction.to_dict()
+    if with_input:
+        render.out.print(shown(prediction.input), style="bold", markup=False)
+    if "text" in plain:
+        render.out.print(plain["text"], markup=False)
+    elif plain["label"] is None:
+        render.out.print("no text, no label", style="dim")
+    else:
+        render.out.print(plain["label"], style="cyan", markup=False, end="")
+        outside = "" if plain["in_scope"] else "  [yellow]probably none of the task's labels[/yellow]"
+        render.out.print(f"  {plain['probability']:.2f}{outside}")
+    for example in plain["examples"]:
+        output = example.get("label") or example.get("output")
+        weight = f"{example['weight']:.2f}  " if "weight" in example else ""
+        render.out.print(f"   {weight}{shown(example['input'])} → {shown(output)}", style="dim", markup=False)
+
+
+def shown(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN_CHARACTERS else line[: SHOWN_CHARACTERS - 1] + "…"

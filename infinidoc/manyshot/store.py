@@ -1,0 +1,324 @@
+"""A task on the disk: a SQLite manifest, and immutable tensor files with keys and what was fitted to them.
+
+As in a collection, tensors are written first, under names that nobody knows yet; one SQL transaction then makes them
+the task, and what it no longer names is deleted. A crash at any instant leaves the old task or the new one.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Self
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from infinidoc.errors import InfinidocError
+from infinidoc.memory import tensors
+
+FORMAT = "1"
+MANIFEST = "manifest.sqlite"
+FILE_ROWS = 16_384  # keys in one file: few enough files to open, small enough to rewrite when an example goes
+LABELS, TEXT = "labels", "text"  # what a task's outputs are: of a fixed set, or free
+LOCK_SECONDS = 10.0
+LOOKS = 10  # a writer would have to commit this often between a reader's look-up and its reading
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a task was learnt with, from what columns, and whether its outputs are "labels" or "text"."""
+
+    model: str
+    model_digest: str
+    input: str
+    output: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """An input and its output, with the example's number in the task."""
+
+    id: int
+    input: str
+    output: str
+
+
+def digest(input: str, output: str) -> str:
+    """What an example is known by."""
+    return hashlib.sha256(f"{len(input)} {input} {output}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class TaskStore:
+    """One task. One `writing()` at a time; readers go on meanwhile."""
+
+    def __init__(self, directory: Path, connection: sqlite3.Connection):
+        self.directory = directory
+        self._sql = connection
+
+    @classmethod
+    def exists(cls, directory: Path) -> bool:
+        """Whether there is a task here. One whose creation was cut short doesn't count."""
+        if not (directory / MANIFEST).is_file():
+            return False
+        connection = cls._connect(directory)
+        try:
+            return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is not None
+        finally:
+            connection.close()
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Raises InfinidocError for a task of a format that this version doesn't know."""
+        store = cls(directory, cls._connect(directory))
+        if (found := store.meta("format")) != FORMAT:
+            raise InfinidocError(f"{directory} has format {found}, this infinidoc reads {FORMAT}", "learn again")
+        return store
+
+    @classmethod
+    def create(cls, directory: Path, identity: Identity) -> Self:
+        """An empty task; one that is there already is opened as it is."""
+        directory.mkdir(parents=True, exist_ok=True)
+        with cls._lock(directory):
+            if not cls.exists(directory):
+                store = cls(directory, cls._connect(directory))
+                with store._transaction():
+                    for statement in files(__package__).joinpath("schema.sql").read_text().split(";\n"):
+                        store._sql.execute(statement)
+                    for key, value in {"format": FORMAT, **asdict(identity)}.items():
+                        store._set_meta(key, value)
+                store.close()
+        return cls.open(directory)
+
+    @staticmethod
+    def _connect(directory: Path) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(directory / MANIFEST, timeout=30, isolation_level=None)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")  # a removed example is overwritten, not unlinked
+        except sqlite3.DatabaseError as error:
+            hint = "remove the task and learn again"
+            raise InfinidocError(f"{directory / MANIFEST} can't be opened ({error})", hint) from error
+        return connection
+
+    @staticmethod
+    @contextmanager
+    def _lock(directory: Path) -> Iterator[None]:
+        lock = FileLock(directory / ".lock")
+        try:
+            lock.acquire(timeout=LOCK_SECONDS)
+        except Timeout:
+            hint = "try again when it has finished"
+            raise InfinidocError(f"another process is writing to the task at {directory}", hint) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def close(self) -> None:
+        self._sql.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def meta(self, key: str) -> str | None:
+        row = self._sql.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(*(self.meta(key) or "" for key in ("model", "model_digest", "input", "output", "kind")))
+
+    @property
+    def revision(self) -> int:
+        """Changes whenever examples come or go."""
+        return int(self.meta("revision") or 0)
+
+    def count(self) -> int:
+        return int(self._sql.execute("SELECT COUNT(*) FROM examples").fetchone()[0])
+
+    def outputs(self) -> dict[str, int]:
+        """Every output and how many examples have it, in the order in which they came."""
+        query = "SELECT output, COUNT(*) FROM examples GROUP BY output ORDER BY MIN(id)"
+        return dict(self._sql.execute(query))
+
+    def contradictions(self) -> int:
+        """How many inputs have more than one output."""
+        query = "SELECT COUNT(*) FROM (SELECT 1 FROM examples GROUP BY input HAVING COUNT(*) > 1)"
+        return int(self._sql.execute(query).fetchone()[0])
+
+    def known(self, digests: Sequence[str]) -> set[str]:
+        """Those of some examples' digests that are in the task."""
+        found: set[str] = set()
+        for first in range(0, len(digests), 500):
+            some = digests[first : first + 500]
+            query = f"SELECT digest FROM examples WHERE digest IN ({', '.join('?' * len(some))})"
+            found |= {digest for (digest,) in self._sql.execute(query, some)}
+        return found
+
+    def examples(self, input: str | None = None) -> list[Example]:
+        """All examples in the order of `keys`, or those of one input."""
+        query = "SELECT id, input, output FROM examples"
+        where, values = (" WHERE input = ?", (input,)) if input is not None else ("", ())
+        return [Example(*row) for row in self._sql.execute(f"{query}{where} ORDER BY digest", values)]
+
+    def example(self, identifier: int) -> Example | None:
+        row = self._sql.execute("SELECT id, input, output FROM examples WHERE id = ?", (identifier,)).fetchone()
+        return Example(*row) if row else None
+
+    def keys(self) -> Tensor:
+        """The examples' keys (N, D) float16, by digest: an order that doesn't know when they came."""
+        for _ in range(LOOKS):
+            rows = self._sql.execute("SELECT file, row FROM examples ORDER BY digest").fetchall()
+            try:
+                blocks = {name: self._keys(name) for name in dict.fromkeys(file for file, _ in rows)}
+            except FileNotFoundError as error:
+                missing = error
+                continue
+            starts, total = {}, 0
+            for name, block in blocks.items():
+                starts[name] = total
+                total += len(block)
+            order = torch.tensor([starts[file] + row for file, row in rows], dtype=torch.long)
+            together = torch.cat(list(blocks.values())) if blocks else torch.empty(0, 0, dtype=torch.float16)
+            return together[order]
+        raise InfinidocError(f"{missing} is missing", "remove the task and learn again")
+
+    def fitted(self) -> dict[str, Tensor] | None:
+        """What was fitted to the examples as they are now; None if they have changed since."""
+        if not self.meta("fitted") or self.meta("fitted_revision") != str(self.revision):
+            return None
+        try:
+            return tensors.read(self.directory, self.meta("fitted") or "")
+        except FileNotFoundError:
+            return None
+
+    def nbytes(self) -> int:
+        """Bytes on the disk."""
+        return sum(path.stat().st_size for path in self.directory.iterdir() if path.is_file())
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[Self]:
+        """The right to write. Waits a little for another writer, then raises InfinidocError."""
+        with self._lock(self.directory):
+            self._sweep()
+            yield self
+
+    def add(self, examples: Sequence[tuple[str, str]], keys: Tensor) -> None:
+        """Adds (input, output) pairs that the task doesn't have, with their inputs' keys (N, D); all or none."""
+        name = tensors.write(self.directory, "keys", {"keys": keys.half()})
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        rows = [(digest(*pair), *pair, name, row, now) for row, pair in enumerate(examples)]
+        with self._transaction():
+            self._sql.execute("INSERT OR IGNORE INTO key_files VALUES (?, ?)", (name, len(keys)))
+            columns = "digest, input, output, file, row, learned_at"
+            self._sql.executemany(f"INSERT INTO examples ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self._changed()
+
+    def remove(self, identifiers: Iterable[int]) -> None:
+        """Takes examples out, and their keys."""
+        gone = [(identifier,) for identifier in identifiers]
+        touched: set[str] = set()
+        for one in gone:
+            touched |= {file for (file,) in self._sql.execute("SELECT file FROM examples WHERE id = ?", one)}
+        out = {identifier for (identifier,) in gone}
+        moved = [move for file in sorted(touched) for move in self._rewrite([file], out)]
+        with self._transaction():
+            self._sql.executemany("DELETE FROM examples WHERE id = ?", gone)
+            self._move(moved)
+            self._changed()
+        self._sweep()
+        self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def merge_small_files(self) -> None:
+        """Joins key files up to `FILE_ROWS`."""
+        query = "SELECT name, rows FROM key_files WHERE rows < ? ORDER BY rows"
+        group: list[str] = []
+        total = 0
+        for name, rows in [*self._sql.execute(query, (FILE_ROWS,)).fetchall(), ("", FILE_ROWS)]:
+            if total + rows > FILE_ROWS:
+                if len(group) > 1:
+                    moved = self._rewrite(group, set())
+                    with self._transaction():
+                        self._move(moved)
+                        self._forget_unused_files()
+                group, total = [], 0
+            group.append(name)
+            total += rows
+        self._sweep()
+
+    def remember_columns(self, input: str, output: str) -> None:
+        """Where `predict` looks for inputs in a file."""
+        with self._transaction():
+            self._set_meta("input", input)
+            self._set_meta("output", output)
+
+    def keep_fitted(self, fitted: dict[str, Tensor], revision: int) -> None:
+        """Keeps what was fitted to the examples as they were at a revision."""
+        name = tensors.write(self.directory, "fitted", fitted)
+        with self._transaction():
+            self._set_meta("fitted", name)
+            self._set_meta("fitted_revision", str(revision))
+        self._sweep()
+
+    def _keys(self, file: str) -> Tensor:
+        return tensors.read(self.directory, file)["keys"]
+
+    def _rewrite(self, names: list[str], without: set[int]) -> list[tuple[str, int, int]]:
+        """Copies what stays of some key files into one new file; returns (file, row, example) for each."""
+        kept, identifiers = [], []
+        for name in names:
+            keys = self._keys(name)
+            for identifier, row in self._sql.execute("SELECT id, row FROM examples WHERE file = ?", (name,)):
+                if identifier not in without:
+                    kept.append(keys[row])
+                    identifiers.append(identifier)
+        if not kept:
+            return []
+        new = tensors.write(self.directory, "keys", {"keys": torch.stack(kept)})
+        return [(new, row, identifier) for row, identifier in enumerate(identifiers)]
+
+    def _move(self, moved: list[tuple[str, int, int]]) -> None:
+        for name in {name for name, _, _ in moved}:
+            self._sql.execute("INSERT OR IGNORE INTO key_files VALUES (?, ?)", (name, len(self._keys(name))))
+        self._sql.executemany("UPDATE examples SET file = ?, row = ? WHERE id = ?", moved)
+
+    def _changed(self) -> None:
+        self._forget_unused_files()
+        self._set_meta("revision", str(self.revision + 1))
+
+    def _forget_unused_files(self) -> None:
+        self._sql.execute("DELETE FROM key_files WHERE name NOT IN (SELECT file FROM examples)")
+
+    def _sweep(self) -> None:
+        """Deletes the tensor files that the manifest doesn't name."""
+        named = {name for (name,) in self._sql.execute("SELECT name FROM key_files")} | {self.meta("fitted")}
+        for path in [*self.directory.glob(f"*{tensors.SUFFIX}"), *self.directory.glob(".*.tmp")]:
+            if path.name not in named:
+                path.unlink(missing_ok=True)
+
+    def _set_meta(self, key: str, value: str) -> None:
+        self._sql.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._sql.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._sql.execute("ROLLBACK")
+            raise
+        self._sql.execute("COMMIT")
