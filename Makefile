@@ -31,7 +31,8 @@ train: model
 	$(BIN)/infinidoc train memory --out $(RUNS)/memory
 	$(BIN)/infinidoc train reader --out $(RUNS)/reader
 	$(BIN)/infinidoc train joined --init $(RUNS)/head --init $(RUNS)/memory --init $(RUNS)/reader --out $(RUNS)/joined
-	cp $(RUNS)/joined/adapter.safetensors $(RUNS)/joined/curves.png infinidoc/adapters/smollm2-135m-instruct/
+	$(BIN)/infinidoc train finish --init $(RUNS)/joined --out $(RUNS)/finish
+	cp $(RUNS)/finish/adapter.safetensors $(RUNS)/finish/curves.png infinidoc/adapters/smollm2-135m-instruct/
 
 lint: install
 	$(BIN)/ruff check .

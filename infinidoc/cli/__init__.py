@@ -29,6 +29,7 @@ from infinidoc.cli import (  # noqa: E402
     ask,
     bench,
     bench_manyshot,
+    bench_questions,
     collections,
     compare,
     documents,
@@ -54,6 +55,7 @@ app.add_typer(adapters.app, name="adapters")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(train.app, name="train")
 bench.app.command("manyshot")(bench_manyshot.manyshot)
+bench.app.command("questions")(bench_questions.questions)
 app.add_typer(bench.app, name="bench")
 
 

@@ -16,6 +16,7 @@ from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
     from infinidoc.evaluation.compare import Step
+    from infinidoc.evaluation.questions import QuestionFile
 
 SHOWN_FAILURES = 3
 SHOWN_CHARACTERS = 160
@@ -63,6 +64,22 @@ def compare(
       infinidoc compare --rag --questions questions.txt ./docs --systems memory+recall,rag-hybrid
       echo "When is the boiler serviced?" | infinidoc compare --rag ./docs
     """
+    chosen = choose(systems, rag)
+    run(lambda: gather(questions), paths or [], chosen, limit, seed, embedder, model, out, json)
+
+
+def run(
+    questions: "Callable[[], QuestionFile]",
+    paths: list[str],
+    systems: list[str],
+    limit: int | None,
+    seed: int,
+    embedder: str | None,
+    model: str | None,
+    out: Path,
+    json: bool,
+) -> None:
+    """The contest, its report, and what is printed of both."""
     from infinidoc.baselines.retrieval import MINILM
     from infinidoc.baselines.retrieval import require as require_rag
     from infinidoc.cli.models import fetch
@@ -70,14 +87,13 @@ def compare(
     from infinidoc.evaluation import compare as comparison
     from infinidoc.evaluation import report
 
-    chosen = choose(systems, rag)
     report.require()
-    if any(name.startswith("rag-") for name in chosen):
+    if any(name.startswith("rag-") for name in systems):
         require_rag()
-    file = gather(questions)
-    discover(paths or [])  # complains of paths before a model is fetched
+    file = questions()
+    discover(paths)  # complains of paths before a model is fetched
     fetch(model)
-    plan = comparison.plan(out, file, paths or [], chosen, limit, seed, model, embedder or MINILM)
+    plan = comparison.plan(out, file, paths, systems, limit, seed, model, embedder or MINILM)
     with progress_bar() as show:
         result = comparison.run(plan, show)
         page = report.write_report(result, out)
@@ -101,7 +117,7 @@ def choose(systems: str | None, rag: bool) -> list[str]:
     return [name for name in NAMES if name in wanted]
 
 
-def gather(questions: Path | None) -> Any:
+def gather(questions: Path | None) -> "QuestionFile":
     from infinidoc.evaluation.questions import parse_questions, read_questions
 
     if questions is not None and str(questions) != "-":

@@ -9,9 +9,13 @@ import inspect
 import json
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from infinidoc.evaluation.questions import QuestionFile
 
 HELD_OUT_EVERY = 4
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])")
@@ -45,7 +49,7 @@ class Corpus:
 
 @cache
 def xquad(held_out: bool) -> Corpus:
-    data = json.loads(files(__package__).joinpath("data/xquad-en-dev.json").read_text(encoding="utf-8"))["data"]
+    data = json.loads(squad())["data"]
     questions, articles = [], []
     for index, article in enumerate(data):
         if (index % HELD_OUT_EVERY == HELD_OUT_EVERY - 1) != held_out:
@@ -56,6 +60,22 @@ def xquad(held_out: bool) -> Corpus:
                 answers = tuple(dict.fromkeys(answer["text"] for answer in asked["answers"]))
                 questions.append(Question(asked["question"], answers, paragraph["context"], len(articles) - 1))
     return Corpus(tuple(questions), tuple(articles))
+
+
+def squad() -> bytes:
+    """All articles, as a SQuAD file."""
+    return files(__package__).joinpath("data/xquad-en-dev.json").read_bytes()
+
+
+def held_out_questions() -> "QuestionFile":
+    """The questions on the articles that are held out, with the paragraphs of all articles to find the answers in."""
+    from infinidoc.evaluation.questions import parse_questions
+
+    corpus = xquad(held_out=True)
+    asked = {(" ".join(question.text.split()), question.paragraph) for question in corpus.questions}
+    file = parse_questions("xquad-en-dev.json", squad())
+    kept = [one for one in file.questions if one.source and (one.text, file.documents[one.source]) in asked]
+    return replace(file, questions=kept)
 
 
 def sentences(text: str) -> list[str]:

@@ -62,12 +62,18 @@ def stories(rng: random.Random, progress: float) -> Example:
 
 
 def reading(rng: random.Random, progress: float) -> Example:
-    return examples.read(rng, xquad(held_out=False))
+    return examples.read(rng, xquad(held_out=False), **reading_shares(progress))
 
 
 def answering(rng: random.Random, progress: float) -> Example:
     """Reading as `ask` does it: with a memory behind the window."""
-    return examples.read(rng, xquad(held_out=False), background=10 ** rng.uniform(2.5, DECADES))
+    background = 10 ** rng.uniform(2.5, DECADES)
+    return examples.read(rng, xquad(held_out=False), **reading_shares(progress), background=background)
+
+
+def reading_shares(progress: float) -> dict[str, float]:
+    """Made-up passages teach the form; real ones are harder, and come ever more. Refusals are learnt early."""
+    return {"generated": 0.5 - 0.25 * progress, "refused": 0.3 - 0.08 * progress}
 
 
 MAKERS: Mapping[str, Maker] = {
@@ -102,6 +108,18 @@ JOINED = {
     "answering": 3.0,
     "keep": 3.0,
 }
+# The last run: mostly reading real passages, and back towards the base model on plain prose.
+FINISH = {
+    "facts": 1.5,
+    "passkey": 2.5,
+    "diluted": 0.5,
+    "remembered": 1.0,
+    "continued": 1.0,
+    "stories": 0.5,
+    "reading": 6.0,
+    "answering": 4.0,
+    "keep": 4.0,
+}
 PARTS: Mapping[str, Settings] = {
     "memory": Settings(rank=16, steps=260, batch_tokens=1500, tasks=MEMORY),
     "reader": Settings(rank=16, mlp=True, steps=230, batch_tokens=1800, rate=0.7, tasks=READER),
@@ -115,5 +133,15 @@ PARTS: Mapping[str, Settings] = {
         tasks=JOINED,
         hard_from=0.7,
         token_rate=10.0,
+    ),
+    "finish": Settings(
+        rank=32,
+        mlp=True,
+        steps=500,
+        batch_tokens=1700,
+        rate=0.4,
+        tasks=FINISH,
+        keep=4.0,
+        hard_from=1.0,
     ),
 }

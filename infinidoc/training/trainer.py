@@ -56,6 +56,7 @@ class Settings:
     seed: int = 0
     processes: int = 1
     tasks: dict[str, float] = field(default_factory=dict)
+    keep: float = 1.0  # times the loss of the task "keep"
     init: list[str] = field(default_factory=list)
     hard_from: float = 0.0  # how far the tasks' difficulty is at the first step
 
@@ -126,7 +127,7 @@ class Trainer:
         progress = self.step / settings.steps
         task = rng.choices(list(settings.tasks), list(settings.tasks.values()))[0]
         if task == "keep":
-            loss = divergence(self.base, rng.sample(prose(), max(1, settings.batch_tokens // 700)))
+            loss = settings.keep * divergence(self.base, rng.sample(prose(), max(1, settings.batch_tokens // 700)))
             right, tokens = 0.0, 0
         else:
             make = self.makers[task]

@@ -103,3 +103,13 @@ def test_mistakes_get_one_line_and_an_exit_code(run, work, questions, arguments,
         assert len(err.splitlines()) == 1
         assert err.startswith("infinidoc: ")
     assert not (work / "comparison").exists()
+
+
+def test_the_projects_own_questions_are_a_benchmark(run, work):  # noqa: F811
+    """Without an article of it in any training, on a collection that holds the others too."""
+    code, out, err = run("bench", "questions", "--systems", "no-context,rag-bm25", "--samples", "3", "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert [row["name"] for row in result["systems"]] == ["rag-bm25", "no-context"]
+    assert result["questions"]["n"] == 3
+    assert (work / "bench-results" / "questions" / "report.html").exists()

@@ -6,7 +6,7 @@ import pytest
 
 from infinidoc.model.prompts import REFUSAL
 from infinidoc.training import examples, recipes
-from infinidoc.training.corpus import prose, sentences, xquad
+from infinidoc.training.corpus import held_out_questions, prose, sentences, xquad
 
 SEEDS = range(60)
 
@@ -87,3 +87,15 @@ def test_haystacks_grow_with_the_run():
 
 def test_a_sentence_ends_where_it_ends():
     assert sentences("He left. She stayed! Why? 3.5 kg of it.") == ["He left.", "She stayed!", "Why?", "3.5 kg of it."]
+
+
+def test_held_out_questions_are_of_articles_that_no_training_sees():
+    file = held_out_questions()
+    trained = xquad(held_out=False)
+    assert len(file.questions) == len(xquad(held_out=True).questions)
+    assert len(file.documents) == len(trained.paragraphs) + len(xquad(held_out=True).paragraphs)
+    known = {" ".join(question.text.split()) for question in trained.questions}
+    for question in file.questions:
+        assert question.text not in known
+        assert question.source
+        assert file.documents[question.source] not in trained.paragraphs
