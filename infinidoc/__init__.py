@@ -5,6 +5,13 @@
 >>> collection.ingest(["./docs"])
 >>> answer = collection.ask("How is the filter changed?")
 >>> print(answer.text, [source.document for source in answer.sources])
+
+Or it learns a task from examples:
+
+>>> from infinidoc import Task
+>>> task = Task.open("tickets")
+>>> task.learn("tickets.csv", input="subject", output="team")
+>>> print(task.predict("The invoice is wrong")[0].label)
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,13 +19,18 @@ from typing import TYPE_CHECKING, Any
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
+    from infinidoc.manyshot.task import Task
     from infinidoc.reading.collection import Answer, Collection, Source
 
-__all__ = ["Answer", "Collection", "InfinidocError", "Source"]
+__all__ = ["Answer", "Collection", "InfinidocError", "Source", "Task"]
 
 
 def __getattr__(name: str) -> Any:
     # Imported when first asked for: torch takes seconds, and `infinidoc --help` shouldn't.
+    if name == "Task":
+        from infinidoc.manyshot.task import Task
+
+        return Task
     if name in __all__:
         from infinidoc.reading import collection
 

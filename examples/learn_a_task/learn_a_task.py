@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from infinidoc.manyshot.task import Task
+from infinidoc import Task
 
 HERE = Path(__file__).parent
 

@@ -53,14 +53,17 @@ class Keys:
         pooled = self._pooled(sentences)
         return pooled.mean(0), pooled.std(0).clamp(min=1e-6)
 
-    def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Texts to unit vectors (N, L · D) float32 on the CPU, where L layers of hidden size D are read."""
+    def __call__(self, texts: Sequence[str], notify: Callable[[float], None] = lambda share: None) -> Tensor:
+        """Texts to unit vectors (N, L · D) float32 on the CPU, where L layers of hidden size D are read.
+
+        `notify` is told the share of the work that is done, 0 to 1.
+        """
         mean, std = self._scale
-        standardised = F.normalize((self._pooled(texts) - mean) / std, dim=-1)
+        standardised = F.normalize((self._pooled(texts, notify) - mean) / std, dim=-1)
         return standardised.flatten(1) / len(self.layers) ** 0.5
 
     @torch.no_grad()
-    def _pooled(self, texts: Sequence[str]) -> Tensor:
+    def _pooled(self, texts: Sequence[str], notify: Callable[[float], None] = lambda share: None) -> Tensor:
         """The mean hidden state of each text (N, L, D); of long texts, over all their segments."""
         start = self.base.start
         pieces: list[tuple[int, list[int]]] = []
@@ -88,6 +91,7 @@ class Keys:
             rows = torch.tensor([text for text, _ in batch])
             sums.index_add_(0, rows, pooled)
             counts.index_add_(0, rows, lengths.float())
+            notify(first / len(pieces))
         assert sums is not None
         return sums / counts[:, None, None]
 

@@ -17,7 +17,8 @@ SHARPNESSES = torch.logspace(-0.5, 2.5, 200)
 
 @dataclass(frozen=True)
 class Deciding:
-    """An example and its part in a prediction's score; the parts of all examples add up to the score."""
+    """An example and its part in a prediction's score: what it adds by being nearer to the text, or further from it,
+    than examples are on average. The parts of all examples add up to the score, less what any text would get."""
 
     input: str
     label: str
@@ -65,7 +66,7 @@ class Readout:
 
     def decided(self, similar: Tensor, label: int, top: int) -> tuple[list[int], list[float]]:
         """The examples with the largest parts in a text's score for a label, largest first; `similar` (N,)."""
-        weights, rows = (similar * self.coefficients[:, label]).topk(min(top, len(similar)))
+        weights, rows = ((similar - similar.mean()) * self.coefficients[:, label]).topk(min(top, len(similar)))
         return rows.tolist(), weights.tolist()
 
 

@@ -58,7 +58,7 @@ def learn(
     rows: Iterable[Row],
     columns: tuple[str, str],
     kind: str | None,
-    notify: Callable[[Progress], None] | None,
+    notify: Callable[[Progress], None],
 ) -> Summary:
     """Adds the rows that are examples and that the task doesn't have yet, then fits the task."""
     began, summary = time.perf_counter(), Summary()
@@ -74,6 +74,7 @@ def learn(
     if kind and kind != store.identity.kind:
         raise InfinidocError(f"the outputs of {task.name} are {store.identity.kind}, not {kind}", "learn another task")
     fresh: set[int] = set()  # the beginnings of the digests that this run added: a few bytes for each
+    reached: float | None = 0.0
     with store.writing():
         store.remember_columns(*columns)
         for batch in chain([first], batches):
@@ -81,10 +82,11 @@ def learn(
             if new:
                 inputs = list(dict.fromkeys(input for input, _ in new))
                 place = {input: row for row, input in enumerate(inputs)}
-                store.add(new, task.keys(inputs)[[place[input] for input, _ in new]])
+                keys = task.keys(inputs, _meanwhile(notify, summary, len(new), reached, batch[-1].done))
+                store.add(new, keys[[place[input] for input, _ in new]])
                 summary.added += len(new)
-            if notify:
-                notify(Progress(summary.rows, summary.added, batch[-1].done))
+            reached = batch[-1].done
+            notify(Progress(summary.rows, summary.added, reached))
         store.merge_small_files()
         if store.fitted() is None:
             task.fit()
@@ -92,6 +94,18 @@ def learn(
     summary.outputs, summary.contradictions = len(store.outputs()), store.contradictions()
     summary.seconds = time.perf_counter() - began
     return summary
+
+
+def _meanwhile(
+    notify: Callable[[Progress], None], summary: Summary, adding: int, before: float | None, after: float | None
+) -> Callable[[float], None]:
+    """Tells `notify` how far a batch has come, given the share of its work that is done."""
+
+    def tell(part: float) -> None:
+        share = None if before is None or after is None else before + part * (after - before)
+        notify(Progress(summary.rows, summary.added + int(part * adding), share))
+
+    return tell
 
 
 def guess_kind(outputs: Sequence[str]) -> str:

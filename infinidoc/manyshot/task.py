@@ -112,7 +112,7 @@ class Task:
         input: str,
         output: str,
         kind: str | None = None,
-        notify: "Callable[[Progress], None] | None" = None,
+        notify: "Callable[[Progress], None]" = lambda reached: None,
     ) -> "Summary":
         """Learns the rows of a CSV, TSV, JSONL or Parquet file: `input` and `output` are columns.
 
@@ -129,7 +129,7 @@ class Task:
         self,
         examples: Iterable[tuple[str, str]],
         kind: str | None = None,
-        notify: "Callable[[Progress], None] | None" = None,
+        notify: "Callable[[Progress], None]" = lambda reached: None,
     ) -> "Summary":
         """Learns (input, output) pairs, as `learn` does those of a file."""
         from infinidoc.manyshot.learning import learn, rows_of_pairs

@@ -45,15 +45,25 @@ def test_mislabelled_examples_lower_the_probabilities():
     assert 0.6 < sure[1] < 0.9
 
 
-def test_the_parts_of_all_examples_add_up_to_the_score():
+def test_the_parts_of_all_examples_add_up_to_what_is_special_about_the_score():
     keys, labels = clusters(each=5)
     readout = fit(keys, labels, 4)
     query = F.normalize(torch.ones(16), dim=-1)
     similar = similarities(query[None], keys)
     rows, weights = readout.decided(similar[0], 2, top=len(keys))
     assert sorted(rows) == list(range(len(keys)))
-    assert abs(sum(weights) - float(readout.scores(similar)[0, 2])) < 1e-4
-    assert labels[readout.decided(similarities(keys[12:13], keys)[0], 2, top=1)[0][0]] == 2
+    common = readout.scores(similar.mean().expand(1, len(keys)))
+    assert abs(sum(weights) - float((readout.scores(similar) - common)[0, 2])) < 1e-4
+
+
+def test_an_odd_example_which_weighs_much_is_not_what_decides_about_the_others():
+    keys, labels = clusters(each=20)
+    keys[0] = F.normalize(torch.eye(16)[5], dim=-1)
+    readout = fit(keys, labels, 4)
+    assert readout.coefficients[:20, 0].argmax() == 0
+    for row in range(1, 20):
+        decided, _ = readout.decided(similarities(keys[row : row + 1], keys)[0], 0, top=3)
+        assert 0 not in decided
 
 
 def test_tensors_bring_a_readout_back():

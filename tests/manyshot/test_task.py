@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+import infinidoc
 from infinidoc.errors import InfinidocError
-from infinidoc.manyshot import learning, places
+from infinidoc.manyshot import keys, learning, places
 from infinidoc.manyshot.learning import guess_kind
 from infinidoc.manyshot.ridge import similarities
 from infinidoc.manyshot.store import TaskStore
@@ -36,6 +37,10 @@ def test_learns_a_file_and_predicts_with_the_examples_that_decided(task):
     assert 0.5 < ship.probability <= 1
     assert ship.examples[0].input in SHIPS
     assert [e.weight for e in ship.examples] == sorted((e.weight for e in ship.examples), reverse=True)
+
+
+def test_the_package_exports_it():
+    assert infinidoc.Task is Task
 
 
 def test_what_was_learnt_is_there_when_the_task_is_opened_again(learnt):
@@ -157,11 +162,9 @@ def test_a_task_of_which_all_was_removed(learnt):
 
 def test_an_interrupted_learn_keeps_its_batches_and_goes_on(task, monkeypatch):
     monkeypatch.setattr(learning, "BATCH", 4)
-    made = []
 
     def stop(progress):
-        made.append(progress.added)
-        if len(made) == 2:
+        if progress.added > 8:  # in the middle of the third batch
             raise KeyboardInterrupt
 
     path = write_csv(EXAMPLES)
@@ -171,6 +174,16 @@ def test_an_interrupted_learn_keeps_its_batches_and_goes_on(task, monkeypatch):
     assert task.predict(NEW[0])[0].label == "ship"  # what is there can be used
     summary = task.learn(path, "text", "label")
     assert (summary.known, summary.added) == (8, 7)
+
+
+def test_progress_is_told_within_a_batch_too(task, monkeypatch):
+    monkeypatch.setattr(keys, "BATCH_TOKENS", 1)
+    told = []
+    task.learn(write_csv(EXAMPLES), "text", "label", notify=told.append)
+    assert [one.added for one in told] == [*range(1, 16), 15]
+    assert [one.share for one in told] == sorted(one.share for one in told)
+    assert told[0].share < 0.1
+    assert told[-1].share == 1
 
 
 def test_a_crash_between_files_and_manifest_leaves_the_old_task(learnt, monkeypatch):
