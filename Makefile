@@ -1,12 +1,13 @@
 # make demo   a virtual environment, the base model, a real collection, three questions with sources
 # make train  the adapter that the package ships, anew (hours)
 # make test   lint, types and tests: what CI runs
+# make bench  ingest beside transformers, llama.cpp and RAG, 20 minutes; BENCH=full up to a million tokens, hours
 PYTHON ?= python3.11
 BIN := .venv/bin
 # The base model and the demo's collection stay in the checkout: nothing is left in the user's home.
 export INFINIDOC_HOME ?= $(CURDIR)/.cache/infinidoc
 
-.PHONY: install model demo train lint test clean
+.PHONY: install model demo train bench lint test clean
 
 install: .venv/installed
 
@@ -33,6 +34,14 @@ train: model
 	$(BIN)/infinidoc train joined --init $(RUNS)/head --init $(RUNS)/memory --init $(RUNS)/reader --out $(RUNS)/joined
 	$(BIN)/infinidoc train finish --init $(RUNS)/joined --out $(RUNS)/finish
 	cp $(RUNS)/finish/adapter.safetensors $(RUNS)/finish/curves.png infinidoc/adapters/smollm2-135m-instruct/
+
+# Interrupted, it goes on.
+BENCH ?= quick
+LENGTHS_quick := 10k,100k
+LENGTHS_full := 10k,100k,1m
+bench: model
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks.ingest --lengths $(LENGTHS_$(BENCH)) --name $(BENCH)
 
 lint: install
 	$(BIN)/ruff check .

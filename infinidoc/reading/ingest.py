@@ -205,7 +205,8 @@ class Run:
             return
         old = [self.known[pending.path] for pending in self.group if pending.path in self.known]
         new, added = self._read(self.group)
-        self.state = add(state_without(self.store, self.base, self.head, self.state, old), added)
+        kept = state_without(self.store, self.base, self.head, self.state, old)
+        self.state = add(kept, added) if added else kept
         self.store.commit(new, [document.id for document in old], self.state)
         self.known = {document.path: document for document in self.store.documents()}
         self.summary.added += len(new) - len(old)
@@ -216,7 +217,7 @@ class Run:
         self.group = []
         self.notify(self.progress)
 
-    def _read(self, group: list[Pending]) -> tuple[list[NewDocument], list[State]]:
+    def _read(self, group: list[Pending]) -> tuple[list[NewDocument], list[State] | None]:
         encoding = Encoding(self.base, self.head, [_segments(self.base, pending.passages) for pending in group])
         writer = AddressWriter(self.store)
         waiting = [iter(pending.passages) for pending in group]
@@ -232,7 +233,6 @@ class Run:
             self.progress.name = pending.name
             self.notify(self.progress)
         names = writer.finish()
-        assert encoding.state is not None
         new = []
         for pending, found in zip(group, places, strict=True):
             rows = [PassageRow(p.start, p.end, names[part], row, len(p.ids)) for p, part, row in found]
