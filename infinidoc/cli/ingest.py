@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -28,6 +28,10 @@ def ingest(
     sync: Annotated[bool, typer.Option("--sync", help="Also drop documents whose files are gone from PATHS.")] = False,
     model: ModelOption = None,
     adapter: AdapterOption = None,
+    engine: Annotated[
+        Literal["here", "ray"],
+        typer.Option(help="Where the model runs: here, or on a Ray cluster ([bold]ray[/bold]; see below)."),
+    ] = "here",
     json: JsonOption = False,
 ) -> None:
     """Read documents into a collection's memory.
@@ -41,6 +45,10 @@ def ingest(
       infinidoc ingest --collection manuals 'manuals/**/*.pdf' notes.md
       infinidoc ingest . --exclude 'drafts/' --sync
       git log | infinidoc ingest -
+      infinidoc ingest --engine ray ./archive
+
+    With --engine ray, groups of documents are read side by side, on the cluster that RAY_ADDRESS names or that runs
+    here, else on this machine's processors; every machine needs infinidoc and the model. The result is the same.
     """
     from infinidoc.documents.discovery import discover
 
@@ -50,7 +58,7 @@ def ingest(
     with Collection.open(collection, model, adapter=adapter) as target:
         loaded(target)
         with progress_bar() as show:
-            summary = target.ingest(paths, include, exclude, sync, show)
+            summary = target.ingest(paths, include, exclude, sync, show, engine)
         if json:
             render.print_json(asdict(summary))
         else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from infinidoc.documents.discovery import discover
 from infinidoc.errors import InfinidocError
@@ -159,6 +159,11 @@ class Collection:
             adapters.attach_adapter(base, adapter)
         return adapter
 
+    @property
+    def adapter_digest(self) -> str:
+        """That of the adapter that is attached to the loaded model; empty without one."""
+        return self._adapter.digest if self._adapter else ""
+
     def gates_are_closed(self) -> bool:
         """Whether the model can't read its compressive memory yet: no trained adapter has opened the gates."""
         from infinidoc.model.attention import attention_modules
@@ -180,12 +185,15 @@ class Collection:
         exclude: Sequence[str] = (),
         sync: bool = False,
         notify: "Callable[[Progress], None] | None" = None,
+        engine: Literal["here", "ray"] = "here",
     ) -> "Summary":
         """Reads files, directories and globs into the collection; "-" is standard input.
 
         Unchanged files are passed over, changed ones replaced; `sync` also drops what is gone from the disk.
-        `include` and `exclude` are gitignore patterns. Raises InfinidocError if a path doesn't exist, or another
-        process is writing; a file that can't be read is only reported, in `Summary.skipped`.
+        `include` and `exclude` are gitignore patterns. The engine "ray" reads on the Ray cluster that runs here or that
+        `RAY_ADDRESS` names, else on the processors of this machine, one document beside the other.
+        Raises InfinidocError if a path doesn't exist, another process is writing, or Ray fails; a file that can't be
+        read is only reported, in `Summary.skipped`.
         """
         from infinidoc.model.adapters import NONE
         from infinidoc.model.addresses import untrained_head
@@ -200,7 +208,12 @@ class Collection:
             identity = Identity(base.name, base.digest, name, digest, base.model.config.infini_kernel)
             Store.create(self.directory, identity, head.tensors()).close()
         options = {"notify": notify} if notify else {}
-        return ingest(self.store, base, self.head, paths, include, exclude, sync, **options)
+        if engine == "here":
+            return ingest(self.store, base, self.head, paths, include, exclude, sync, **options)
+        from infinidoc.reading.cluster import Cluster
+
+        with Cluster(base, self.store.identity, self.head) as cluster:
+            return ingest(self.store, base, self.head, paths, include, exclude, sync, cluster=cluster, **options)
 
     def ask(
         self,

@@ -4,9 +4,11 @@ import hashlib
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -21,6 +23,9 @@ from infinidoc.model.addresses import AddressHead
 from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import Encoding, add, subtract
 from infinidoc.model.kernels import State
+
+if TYPE_CHECKING:
+    from infinidoc.reading.cluster import Cluster, Remote
 
 # Small documents go through the model together and are committed together: at most this much is lost in a crash.
 GROUP_TOKENS = 4_096
@@ -78,10 +83,12 @@ def ingest(
     exclude: Sequence[str] = (),
     sync: bool = False,
     notify: Callable[[Progress], None] = lambda progress: None,
+    cluster: "Cluster | None" = None,
 ) -> Summary:
     """Reads files into a collection: new ones, and changed ones in place of what they were.
 
     `sync` also drops documents below `paths` whose files are gone. What can't be read is skipped and reported.
+    With a `cluster` the model runs there, several groups of documents at a time; the result is the same.
     Every group of documents is committed as soon as it is read, so that an ingest that is cut short can be repeated.
     Raises InfinidocError if a path doesn't exist, or another process is writing to the collection.
     """
@@ -92,12 +99,12 @@ def ingest(
     summary = Summary(skipped=[item for item in found if isinstance(item, Skipped)])
     progress = Progress(files=len(files), bytes_total=sum(file.size for file in files))
     with store.writing():
-        run = Run(store, base, head, summary, progress, notify)
+        run = Run(store, base, head, summary, progress, notify, cluster)
         if len(on_disk) < len(paths):
             run.take_stdin(sys.stdin.buffer.read())
         for file in files:
             run.take(file)
-        run.flush()
+        run.finish()
         if sync:
             run.drop_vanished([Path(os.path.abspath(path)) for path in on_disk])
         store.merge_small_files()
@@ -157,12 +164,14 @@ class Run:
         summary: Summary,
         progress: Progress,
         notify: Callable[[Progress], None],
+        cluster: "Cluster | None",
     ):
-        self.store, self.base, self.head = store, base, head
+        self.store, self.base, self.head, self.cluster = store, base, head, cluster
         self.summary, self.progress, self.notify = summary, progress, notify
         self.known = {document.path: document for document in store.documents()}
         self.state = store.state()
-        self.group: list[Pending] = []
+        self.group: list[Pending] = []  # not yet enough for the model
+        self.reading: deque[tuple[list[Pending], Encoding | Remote]] = deque()  # groups on the cluster, oldest first
 
     def take(self, file: File) -> None:
         self._take(str(file.path), file.name, file.size, lambda: load(file.path))
@@ -200,25 +209,41 @@ class Run:
         return True
 
     def flush(self) -> None:
-        """Reads the group and commits it."""
-        if not self.group:
-            return
-        old = [self.known[pending.path] for pending in self.group if pending.path in self.known]
-        new, added = self._read(self.group)
+        """Has the group read. Here it is committed at once; on a cluster when others have been sent after it."""
+        segments = [_segments(self.base, pending.passages) for pending in self.group]
+        if self.cluster:
+            self.reading.append((self.group, self.cluster.encode(segments)))
+        else:
+            self.reading.append((self.group, Encoding(self.base, self.head, segments)))
+        self.group = []
+        while len(self.reading) > (self.cluster.ahead if self.cluster else 0):
+            self._commit(*self.reading.popleft())
+
+    def finish(self) -> None:
+        """Reads and commits what is left."""
+        if self.group:
+            self.flush()
+        while self.reading:
+            self._commit(*self.reading.popleft())
+
+    def _commit(self, group: list[Pending], encoding: "Encoding | Remote") -> None:
+        """Groups are committed in the order of their files, wherever they were read: sums come out the same."""
+        old = [self.known[pending.path] for pending in group if pending.path in self.known]
+        new, added = self._gather(group, encoding)
         kept = state_without(self.store, self.base, self.head, self.state, old)
         self.state = add(kept, added) if added else kept
         self.store.commit(new, [document.id for document in old], self.state)
         self.known = {document.path: document for document in self.store.documents()}
         self.summary.added += len(new) - len(old)
         self.summary.replaced += len(old)
-        self.summary.tokens += sum(pending.tokens for pending in self.group)
-        self.summary.pages += sum(pending.document.pages for pending in self.group)
-        self.progress.files_done += len(self.group)
-        self.group = []
+        self.summary.tokens += sum(pending.tokens for pending in group)
+        self.summary.pages += sum(pending.document.pages for pending in group)
+        self.progress.files_done += len(group)
         self.notify(self.progress)
 
-    def _read(self, group: list[Pending]) -> tuple[list[NewDocument], list[State] | None]:
-        encoding = Encoding(self.base, self.head, [_segments(self.base, pending.passages) for pending in group])
+    def _gather(
+        self, group: list[Pending], encoding: "Encoding | Remote"
+    ) -> tuple[list[NewDocument], list[State] | None]:
         writer = AddressWriter(self.store)
         waiting = [iter(pending.passages) for pending in group]
         places: list[list[tuple[Passage, int, int]]] = [[] for _ in group]

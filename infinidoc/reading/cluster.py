@@ -1,0 +1,137 @@
+"""Ingest on many processors or machines, with Ray: a map over groups of documents, and a sum of their states.
+
+The process that ingests parses, sends token ids, gets addresses and a sum back, and alone writes to the collection. A
+worker holds nothing that is not sent again when it dies.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from infinidoc.errors import InfinidocError
+from infinidoc.memory.places import Place
+from infinidoc.memory.records import Identity
+from infinidoc.model.addresses import AddressHead
+from infinidoc.model.base import PRECISIONS
+from infinidoc.model.encoding import Encoding
+from infinidoc.model.kernels import State
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from infinidoc.model.base import BaseModel
+
+AHEAD = 2  # groups per processor that have been sent and not yet committed: enough that none waits for work
+RETRIES = 5  # a group that so many dead workers had is given up
+Documents = Sequence[Sequence[Sequence[int]]]
+Read = tuple[list[tuple[int, int, "Tensor"]], list[State] | None]
+
+
+class Cluster:
+    """A connection to Ray: the cluster that `RAY_ADDRESS` names, else one that runs here, else one that is started now
+    and ends with this. Raises InfinidocError without Ray, or if that cluster can't be reached."""
+
+    def __init__(self, base: "BaseModel", identity: Identity, head: AddressHead):
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # by default it reports to its makers, and says so
+        try:
+            import ray
+        except ImportError as error:
+            raise InfinidocError("this needs Ray", "pip install 'infinidoc[ray]'") from error
+        self._ray, self._owner = ray, not ray.is_initialized()
+        if self._owner:
+            _connect(ray)
+        self.ahead = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self._read = ray.remote(max_retries=RETRIES)(read)
+        dtype = str(base.dtype).removeprefix("torch.")
+        self._precision = next(name for name, value in PRECISIONS.items() if value == dtype)
+        self._identity, self._head = identity, ray.put(head.tensors())
+
+    def encode(self, documents: Documents) -> "Remote":
+        """Sends documents, segment by segment as token ids; returns at once."""
+        return Remote(self._ray, self._read.remote(self._identity, self._precision, self._head, documents))
+
+    def close(self) -> None:
+        if self._owner:
+            self._ray.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass
+class Remote:
+    """Documents on their way: like an `Encoding`, iterate to get (document, segment, addresses), then take `state`."""
+
+    ray: Any
+    reference: Any
+    state: list[State] | None = field(default=None, init=False)
+
+    def __iter__(self) -> Iterator[tuple[int, int, "Tensor"]]:
+        """Waits for the worker. Raises InfinidocError if it failed, or died again and again."""
+        try:
+            found, self.state = self.ray.get(self.reference)
+        except self.ray.exceptions.RayError as error:
+            raise _failed(error) from error
+        yield from found
+
+
+def read(identity: Identity, precision: str, head: dict[str, "Tensor"], documents: Documents) -> Read:
+    """What a worker does. Its model stays loaded for the next group."""
+    encoding = Encoding(_loaded(identity, precision), AddressHead.from_tensors(head), documents)
+    found = [(document, segment, addresses) for document, segment, addresses in encoding if addresses is not None]
+    return found, encoding.state
+
+
+@cache
+def _loaded(identity: Identity, precision: str) -> "BaseModel":
+    """The model and adapter that the collection was read with, from this worker's own disk."""
+    from infinidoc.reading.collection import Collection
+
+    os.environ["INFINIDOC_PRECISION"] = precision
+    nowhere = Place("", Path(os.devnull))
+    collection = Collection(nowhere, identity.model, identity.adapter)
+    base = collection.load()
+    if (base.digest, collection.adapter_digest) != (identity.model_digest, identity.adapter_digest):
+        raise InfinidocError(
+            f"a worker has another {identity.model} or {identity.adapter} than the collection was read with",
+            "put the same model and adapter on every machine",
+        )
+    return base
+
+
+def _connect(ray: Any) -> None:
+    import logging
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+    named = os.environ.get("RAY_ADDRESS")
+    try:
+        if named:
+            ray.init(address=named, **quiet)
+            return
+        try:
+            ray.init(address="auto", **quiet)
+        except ConnectionError:  # none runs here
+            ray.init(address="local", include_dashboard=False, **quiet)
+    except Exception as error:  # whatever is wrong with a cluster
+        where = f"no Ray cluster at {named}" if named else "Ray can't be started"
+        raise InfinidocError(f"{where} ({_first_line(error)})", "see: ray status") from error
+
+
+def _failed(error: Exception) -> InfinidocError:
+    """In one line; the traceback of a worker means little here."""
+    cause = getattr(error, "cause", None) or error
+    if isinstance(cause, InfinidocError):
+        return cause
+    return InfinidocError(
+        f"a worker failed ({_first_line(cause)})", "what was committed stays: mend it, and ingest again"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
