@@ -47,8 +47,8 @@ def ingest(
       git log | infinidoc ingest -
       infinidoc ingest --engine ray ./archive
 
-    With --engine ray, groups of documents are read side by side, on the cluster that RAY_ADDRESS names or that runs
-    here, else on this machine's processors; every machine needs infinidoc and the model. The result is the same.
+    With --engine ray, groups of documents are read side by side, with the same result: on the cluster that
+    RAY_ADDRESS names, else on one that runs here, else on this machine's processors.
     """
     from infinidoc.documents.discovery import discover
 

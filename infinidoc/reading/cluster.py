@@ -4,7 +4,10 @@ The process that ingests parses, sends token ids, gets addresses and a sum back,
 worker holds nothing that is not sent again when it dies.
 """
 
+import logging
 import os
+import re
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 AHEAD = 2  # groups per processor that have been sent and not yet committed: enough that none waits for work
 RETRIES = 5  # a group that so many dead workers had is given up
+HOST_AND_PORT = re.compile(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)")
+SECONDS = 5.0  # that a cluster may take to be reached
 Documents = Sequence[Sequence[Sequence[int]]]
 Read = tuple[list[tuple[int, int, "Tensor"]], list[State] | None]
 
@@ -106,12 +111,13 @@ def _loaded(identity: Identity, precision: str) -> "BaseModel":
 
 
 def _connect(ray: Any) -> None:
-    import logging
-
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     named = os.environ.get("RAY_ADDRESS")
     try:
         if named:
+            if address := HOST_AND_PORT.fullmatch(named):  # Ray itself tries for minutes
+                socket.create_connection((address[1], int(address[2])), SECONDS).close()
             ray.init(address=named, **quiet)
             return
         try:

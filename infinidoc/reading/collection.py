@@ -207,13 +207,13 @@ class Collection:
             name, digest = (adapter.card.reference, adapter.digest) if adapter else (NONE, "")
             identity = Identity(base.name, base.digest, name, digest, base.model.config.infini_kernel)
             Store.create(self.directory, identity, head.tensors()).close()
-        options = {"notify": notify} if notify else {}
+        notify = notify or (lambda progress: None)
         if engine == "here":
-            return ingest(self.store, base, self.head, paths, include, exclude, sync, **options)
+            return ingest(self.store, base, self.head, paths, include, exclude, sync, notify)
         from infinidoc.reading.cluster import Cluster
 
         with Cluster(base, self.store.identity, self.head) as cluster:
-            return ingest(self.store, base, self.head, paths, include, exclude, sync, cluster=cluster, **options)
+            return ingest(self.store, base, self.head, paths, include, exclude, sync, notify, cluster)
 
     def ask(
         self,
