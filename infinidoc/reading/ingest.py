@@ -168,7 +168,7 @@ class Run:
     ):
         self.store, self.base, self.head, self.cluster = store, base, head, cluster
         self.summary, self.progress, self.notify = summary, progress, notify
-        self.known = {document.path: document for document in store.documents()}
+        self.known = {document.path: document for document in store.documents()}  # before; each file comes once
         self.state = store.state()
         self.group: list[Pending] = []  # not yet enough for the model
         self.reading: deque[tuple[list[Pending], Encoding | Remote]] = deque()  # groups on the cluster, oldest first
@@ -233,7 +233,6 @@ class Run:
         kept = state_without(self.store, self.base, self.head, self.state, old)
         self.state = add(kept, added) if added else kept
         self.store.commit(new, [document.id for document in old], self.state)
-        self.known = {document.path: document for document in self.store.documents()}
         self.summary.added += len(new) - len(old)
         self.summary.replaced += len(old)
         self.summary.tokens += sum(pending.tokens for pending in group)
@@ -267,7 +266,7 @@ class Run:
     def drop_vanished(self, roots: list[Path]) -> None:
         vanished = [
             document
-            for document in self.known.values()
+            for document in self.store.documents()
             if any(Path(document.path).is_relative_to(root) for root in roots) and not os.path.lexists(document.path)
         ]
         if vanished:
