@@ -146,8 +146,8 @@ def draw(file: Path, result: dict[str, Any]) -> None:
             found = [row for row in rows if row["system"] == system]
             axes.plot([row["length"] for row in found], [value(row) for row in found], marker="o", label=system)
         axes.set(xscale="log", xlabel="tokens", title=title)
-        axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
-    speed.set_yscale("symlog", linthresh=1_000)
+    speed.set_yscale("log")
+    memory.set_ylim(bottom=0)
     memory.legend(fontsize="small")
     figure.savefig(file, dpi=110)

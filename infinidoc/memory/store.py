@@ -236,7 +236,7 @@ class Store:
         gone = set(remove)
         touched = self._files_of(gone)
         moved = [move for file in touched for move in self._rewrite([file], without=gone)]
-        name = ""
+        name, old = "", self.meta("state") or ""
         if state is not None:
             named = {f"{i}.{key}": value for i, layer in enumerate(state) for key, value in layer.tensors().items()}
             name = tensors.write(self.directory, "state", named)
@@ -247,8 +247,8 @@ class Store:
             for new in add:
                 self._insert(new, now)
             self._set_meta("state", name)
-            self._forget_unused_files()
-        self._sweep()
+            self._forget_unused(touched)
+        self._discard([*touched, old])
         if gone:
             self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -265,11 +265,11 @@ class Store:
                     moved = self._rewrite(group)
                     with self._transaction():
                         self._move(moved)
-                        self._forget_unused_files()
+                        self._forget_unused(group)
+                    self._discard(group)
                 group, total = [], 0
             group.append(file)
             total += rows
-        self._sweep()
 
     def _files_of(self, documents: set[int]) -> list[str]:
         query = "SELECT DISTINCT file FROM passages WHERE document = ?"
@@ -317,9 +317,18 @@ class Store:
             [(identifier, p.start, p.end, p.file, p.row, p.tokens) for p in new.passages],
         )
 
-    def _forget_unused_files(self) -> None:
-        self._sql.execute("DELETE FROM address_files WHERE name NOT IN (SELECT file FROM passages)")
+    def _forget_unused(self, files: Sequence[str]) -> None:
+        """Of these address files, those whose passages have gone or moved; a look at all would slow every commit."""
+        query = "DELETE FROM address_files WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM passages WHERE file = ?1)"
+        self._sql.executemany(query, [(file,) for file in files])
         self._set_meta("revision", str(self.revision + 1))
+
+    def _discard(self, files: Iterable[str]) -> None:
+        """Deletes those of these tensor files that the manifest doesn't name any more."""
+        for file in filter(None, files):
+            named = self._sql.execute("SELECT 1 FROM address_files WHERE name = ?", (file,)).fetchone()
+            if not named and file not in (self.meta("state"), self.meta("address_head")):
+                (self.directory / file).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
         """Deletes the tensor files that the manifest doesn't name."""

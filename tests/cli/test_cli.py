@@ -205,3 +205,10 @@ def test_piped_to_a_closed_pipe_it_ends_quietly(filled, tiny):
     command = f"{sys.executable} -m infinidoc documents list | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
+
+
+def test_ray_is_asked_for_in_one_line_where_it_is_missing(run, docs, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, out, err = run("ingest", "--engine", "ray", "docs")
+    assert (code, out) == (1, "")
+    assert err.strip() == "infinidoc: this needs Ray: pip install 'infinidoc[ray]'"
