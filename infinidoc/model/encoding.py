@@ -1,58 +1,86 @@
 """Documents through the model: segments in, addresses and compressive memory out."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from infinidoc.model.addresses import AddressHead, entering
-from infinidoc.model.attention import CompressiveMemory
+from infinidoc.model.addresses import AddressHead
+from infinidoc.model.attention import CompressiveMemory, Enough
 from infinidoc.model.base import BaseModel
 from infinidoc.model.kernels import State
 
-# Tokens that go through the model side by side. One full segment keeps two cores busy; more would only cost memory.
-BATCH_TOKENS = {"cpu": 2_048, "mps": 8_192, "cuda": 32_768}
+# Tokens that go through the model side by side. On a CPU every core has a batch of its own: what it works on should
+# fit its cache, and a larger batch is up to a tenth slower.
+BATCH_TOKENS = {"cpu": 1_024, "mps": 8_192, "cuda": 32_768}
+
+Encoded = tuple[list[Tensor | None], list[State] | None]  # addresses per segment, and what a batch adds to the memory
 
 
 @dataclass
 class Encoding:
-    """Streams documents through the model, many segments side by side.
+    """Streams documents through the model, many segments side by side, one batch per core at a time.
 
     Every segment is encoded with an empty memory, so that what it adds to the memory depends on nothing but itself:
     states add up in any order, and a segment can be taken out again. Iterate to run it: yields (document, segment,
     addresses) in order, the addresses (tokens, 128) int8, or None without a head. Then `state` is the sum over all
-    segments, one `State` per layer that remembers.
+    segments, one `State` per layer that remembers; None without `remember`, which runs only the layers below the head.
     Needs an additive kernel, and infini-attention attached to the model.
     """
 
     base: BaseModel
     head: AddressHead | None
     documents: Sequence[Sequence[Sequence[int]]]
+    remember: bool = True
     state: list[State] | None = field(default=None, init=False)
 
     def __iter__(self) -> Iterator[tuple[int, int, Tensor | None]]:
-        for window in self._windows():
-            addresses: dict[tuple[int, int], Tensor | None] = {}
-            for batch in self._batches(window):
-                found = self._encode([self.documents[document][segment] for document, segment in batch])
-                addresses.update(zip(batch, found, strict=True))
-            for document, segment in window:
-                yield document, segment, addresses[document, segment]
+        # Threads, not processes: PyTorch lets go of the interpreter's lock while it computes, and the weights are there
+        # once. One thread per batch instead of all threads on one: no waiting for each other after every operation.
+        workers = torch.get_num_threads() if self.base.device.type == "cpu" else 1
+        pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+        ahead: deque[tuple[list[tuple[int, int]], list[tuple[list[tuple[int, int]], Future[Encoded]]]]] = deque()
+        try:
+            for window in self._windows(2 * workers * self._limit):
+                batches = list(self._batches(window))
+                ahead.append((window, [(batch, pool.submit(self._encode, batch)) for batch in batches]))
+                if len(ahead) > 1:  # one window waits, so that no core does
+                    yield from self._collect(*ahead.popleft())
+            while ahead:
+                yield from self._collect(*ahead.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _collect(
+        self, window: list[tuple[int, int]], running: list[tuple[list[tuple[int, int]], Future[Encoded]]]
+    ) -> Iterator[tuple[int, int, Tensor | None]]:
+        """Waits for a window's batches, adds up what they leave, and yields its segments in order."""
+        addresses: dict[tuple[int, int], Tensor | None] = {}
+        for batch, future in running:
+            found, state = future.result()
+            addresses.update(zip(batch, found, strict=True))
+            if state is not None:
+                self.state = add(self.state, state)
+        for document, segment in window:
+            yield document, segment, addresses[document, segment]
 
     @property
     def _limit(self) -> int:
         return BATCH_TOKENS.get(self.base.device.type, BATCH_TOKENS["cpu"])
 
-    def _windows(self) -> Iterator[list[tuple[int, int]]]:
-        """Consecutive segments, two batches' worth: enough to sort, soon enough done for progress to be seen."""
+    def _windows(self, size: int) -> Iterator[list[tuple[int, int]]]:
+        """Consecutive segments of about `size` tokens: enough to sort, soon enough done for progress to be seen."""
         window: list[tuple[int, int]] = []
         tokens = 0
         for document, segments in enumerate(self.documents):
             for segment, ids in enumerate(segments):
                 window.append((document, segment))
                 tokens += len(ids)
-                if tokens >= 2 * self._limit:
+                if tokens >= size:
                     yield window
                     window, tokens = [], 0
         if window:
@@ -71,33 +99,23 @@ class Encoding:
         yield batch
 
     @torch.no_grad()
-    def _encode(self, segments: list[Sequence[int]]) -> list[Tensor | None]:
-        """Runs a batch, adds what it leaves to the state, and returns its addresses."""
+    def _encode(self, batch: list[tuple[int, int]]) -> Encoded:
+        """Runs a batch; returns its addresses, and what it adds to the state."""
+        segments = [self.documents[document][segment] for document, segment in batch]
         start, device = self.base.start, self.base.device
         ids, mask = side_by_side(segments, start)
-        memory = CompressiveMemory(self.base.model)
-        captured: list[Tensor] = []
-        decoder = self.base.model.get_decoder()
-        taps = []
-        if self.head is not None:
-            tap = decoder.layers[self.head.layer].register_forward_pre_hook(
-                lambda _, args, kwargs: captured.append(args[0] if args else kwargs["hidden_states"]), with_kwargs=True
-            )
-            taps.append(tap)
-        try:
+        tap = self.head.layer if self.head is not None else None
+        memory = CompressiveMemory(self.base.model).single_pass(tap, self.remember)
+        with suppress(Enough):
             # Padding comes last, so causal attention hides it from every token that counts: no mask is needed.
-            decoder(input_ids=ids.to(device), past_key_values=memory, use_cache=True)
-        finally:
-            for tap in taps:
-                tap.remove()
+            self.base.model.get_decoder()(input_ids=ids.to(device), past_key_values=memory, use_cache=True)
+        entering = memory.infini_layers[tap].entering if tap is not None else None
         memory.fold(mask.to(device))
-        if memory.state is not None:
-            self.state = add(self.state, [layer.total() for layer in memory.state])
-        if self.head is None:
-            return [None for _ in segments]
-        states = entering(self.base.model, self.head.layer, captured[0])
-        addresses = self.head.addresses(states[:, len(start) :])
-        return [addresses[row, : len(segment)].clone() for row, segment in enumerate(segments)]
+        state = [layer.total() for layer in memory.state] if memory.state is not None else None
+        if self.head is None or entering is None:
+            return [None for _ in segments], state
+        addresses = self.head.addresses(entering[:, len(start) :])
+        return [addresses[row, : len(segment)].clone() for row, segment in enumerate(segments)], state
 
 
 def side_by_side(segments: Sequence[Sequence[int]], start: Sequence[int]) -> tuple[Tensor, Tensor]:
