@@ -13,7 +13,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.evaluation.ledger import Checkpoint
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
-from infinidoc.model.encoding import BATCH_TOKENS, Encoding, add
+from infinidoc.model.encoding import BATCH_TOKENS, WINDOW, Encoding, add
 from infinidoc.model.kernels import KERNELS, State
 
 CHECKPOINT_SECONDS = 30.0
@@ -42,7 +42,7 @@ class Reader:
     @property
     def chunk(self) -> int:
         """How many segments are folded before a checkpoint may be written: as many as `Encoding` takes at a time."""
-        return max(1, 2 * BATCH_TOKENS.get(self.base.device.type, BATCH_TOKENS["cpu"]) // SEGMENT_TOKENS)
+        return max(1, WINDOW * BATCH_TOKENS.get(self.base.device.type, BATCH_TOKENS["cpu"]) // SEGMENT_TOKENS)
 
     def fold(self, segments: Iterable[Sequence[int]], advance: Advance = lambda tokens: None) -> list[State]:
         """What segments leave in the memory, each read by itself: a sum. `advance` hears of the tokens that were read.

@@ -17,7 +17,11 @@ from infinidoc.model.kernels import State
 # Tokens that go through the model side by side. On a CPU every core has a batch of its own: what it works on should
 # fit its cache, and a larger batch is up to a tenth slower.
 BATCH_TOKENS = {"cpu": 1_024, "mps": 8_192, "cuda": 32_768}
+WINDOW = (
+    8  # batches' worth of segments that are sorted by length. Whatever the cores, so that results don't depend on them
+)
 
+Place = tuple[int, int]  # a document's number, and a segment's in it
 Encoded = tuple[list[Tensor | None], list[State] | None]  # addresses per segment, and what a batch adds to the memory
 
 
@@ -43,9 +47,9 @@ class Encoding:
         # once. One thread per batch instead of all threads on one: no waiting for each other after every operation.
         workers = torch.get_num_threads() if self.base.device.type == "cpu" else 1
         pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
-        ahead: deque[tuple[list[tuple[int, int]], list[tuple[list[tuple[int, int]], Future[Encoded]]]]] = deque()
+        ahead: deque[tuple[list[Place], list[tuple[list[Place], Future[Encoded]]]]] = deque()
         try:
-            for window in self._windows(2 * workers * self._limit):
+            for window in self._windows():
                 batches = list(self._batches(window))
                 ahead.append((window, [(batch, pool.submit(self._encode, batch)) for batch in batches]))
                 if len(ahead) > 1:  # one window waits, so that no core does
@@ -56,39 +60,41 @@ class Encoding:
             pool.shutdown(cancel_futures=True)
 
     def _collect(
-        self, window: list[tuple[int, int]], running: list[tuple[list[tuple[int, int]], Future[Encoded]]]
+        self, window: list[Place], running: list[tuple[list[Place], Future[Encoded]]]
     ) -> Iterator[tuple[int, int, Tensor | None]]:
         """Waits for a window's batches, adds up what they leave, and yields its segments in order."""
-        addresses: dict[tuple[int, int], Tensor | None] = {}
+        addresses: dict[Place, Tensor | None] = {}
+        waiting = deque(window)
         for batch, future in running:
             found, state = future.result()
             addresses.update(zip(batch, found, strict=True))
             if state is not None:
                 self.state = add(self.state, state)
-        for document, segment in window:
-            yield document, segment, addresses[document, segment]
+            while waiting and waiting[0] in addresses:
+                place = waiting.popleft()
+                yield *place, addresses.pop(place)
 
     @property
     def _limit(self) -> int:
         return BATCH_TOKENS.get(self.base.device.type, BATCH_TOKENS["cpu"])
 
-    def _windows(self, size: int) -> Iterator[list[tuple[int, int]]]:
-        """Consecutive segments of about `size` tokens: enough to sort, soon enough done for progress to be seen."""
-        window: list[tuple[int, int]] = []
+    def _windows(self) -> Iterator[list[Place]]:
+        """Consecutive segments, some batches' worth."""
+        window: list[Place] = []
         tokens = 0
         for document, segments in enumerate(self.documents):
             for segment, ids in enumerate(segments):
                 window.append((document, segment))
                 tokens += len(ids)
-                if tokens >= size:
+                if tokens >= WINDOW * self._limit:
                     yield window
                     window, tokens = [], 0
         if window:
             yield window
 
-    def _batches(self, window: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    def _batches(self, window: list[Place]) -> Iterator[list[Place]]:
         """Groups segments of like length, as many as fit; padding is wasted work."""
-        batch: list[tuple[int, int]] = []
+        batch: list[Place] = []
         longest = 0
         for item in sorted(window, key=lambda item: -len(self.documents[item[0]][item[1]])):
             if batch and longest * (len(batch) + 1) > self._limit:
@@ -99,7 +105,7 @@ class Encoding:
         yield batch
 
     @torch.no_grad()
-    def _encode(self, batch: list[tuple[int, int]]) -> Encoded:
+    def _encode(self, batch: list[Place]) -> Encoded:
         """Runs a batch; returns its addresses, and what it adds to the state."""
         segments = [self.documents[document][segment] for document, segment in batch]
         start, device = self.base.start, self.base.device

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from infinidoc.reading.cluster import Cluster, Remote
 
 # Small documents go through the model together and are committed together: at most this much is lost in a crash.
-GROUP_TOKENS = 4_096
+GROUP_TOKENS = 16_384
 
 
 @dataclass

@@ -2,10 +2,19 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load, save
 from transformers import AutoModelForCausalLM
 
-from infinidoc.model.attention import CompressiveMemory, attach, attention_modules, unrotate
+from infinidoc.model.attention import (
+    CompressiveMemory,
+    Enough,
+    attach,
+    attention_modules,
+    causal_attention,
+    unrotate,
+)
+from infinidoc.model.base import load_base
 from infinidoc.model.kernels import KERNELS, State
 from tests.tiny import FAMILIES, tiny_model
 
@@ -300,3 +309,54 @@ def test_the_real_model_is_unchanged_by_an_empty_memory_and_by_closed_gates(real
     assert torch.equal(model(prompt, past_key_values=memory).logits, base)
     memory.fold()
     assert torch.equal(model(prompt, past_key_values=memory).logits, base)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
+@pytest.mark.parametrize("tokens", [1, 127, 128, 300])
+@pytest.mark.parametrize("kv_heads", [2, 6])
+def test_blocked_causal_attention_is_causal_attention(dtype, tolerance, tokens, kv_heads):
+    torch.manual_seed(0)
+    query = torch.randn(2, 6, tokens, 16)
+    key, value = torch.randn(2, kv_heads, tokens, 16), torch.randn(2, kv_heads, tokens, 16)
+    expected = F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True, scale=0.3)
+    found = causal_attention(query.to(dtype), key.to(dtype), value.to(dtype), 0.3)
+    torch.testing.assert_close(found.float(), expected.transpose(1, 2), rtol=0, atol=tolerance)
+
+
+def layers_run(model):
+    """Which layers' MLPs run from now on."""
+    seen = []
+    for number, layer in enumerate(model.get_decoder().layers):
+        layer.mlp.register_forward_hook(lambda *_, number=number: seen.append(number))
+    return seen
+
+
+@pytest.mark.parametrize(("remember", "expected"), [(True, [0, 1]), (False, [0])])
+def test_a_single_pass_runs_nothing_above_what_is_needed_and_leaves_the_same(tiny, remember, expected):
+    model = load_base(str(tiny)).model
+    attach(model)
+    ids = torch.randint(3, 300, (2, 40))
+    whole = CompressiveMemory(model)
+    entering = []
+    hook = (
+        model.get_decoder()
+        .layers[1]
+        .self_attn.register_forward_pre_hook(
+            lambda _, args, kwargs: entering.append(kwargs["hidden_states"]), with_kwargs=True
+        )
+    )
+    logits = model(ids, past_key_values=whole).logits
+    hook.remove()
+    whole.fold()
+    seen = layers_run(model)
+    memory = CompressiveMemory(model).single_pass(tap=1, remember=remember)
+    with pytest.raises(Enough):
+        model.get_decoder()(ids, past_key_values=memory)
+    assert seen == expected
+    assert torch.equal(memory.infini_layers[1].entering, entering[0])
+    memory.fold()
+    assert (memory.state is not None) == remember
+    for mine, theirs in zip(memory.state or [], whole.state if remember else [], strict=True):
+        assert torch.equal(mine.association, theirs.association)
+        assert torch.equal(mine.normaliser, theirs.normaliser)
+    assert torch.equal(model(ids, past_key_values=CompressiveMemory(model)).logits, logits)
