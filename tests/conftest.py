@@ -14,6 +14,7 @@ def home(tmp_path, monkeypatch):
     share_real_models(folder)
     monkeypatch.setenv("INFINIDOC_HOME", str(folder))
     monkeypatch.delenv("INFINIDOC_MODEL", raising=False)
+    monkeypatch.setenv("INFINIDOC_PRECISION", "fp32")  # the same on every machine
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     return folder

@@ -29,7 +29,8 @@ from benchmarks.ingest.report import draw, markdown, summarise
 from benchmarks.ingest.systems import WARM_UP, tokeniser
 from infinidoc.errors import InfinidocError
 from infinidoc.home import home
-from infinidoc.model.base import PRECISIONS, base_digest, base_name
+from infinidoc.model.base import base_digest, base_name
+from infinidoc.model.precision import PRECISIONS
 
 ROOT = Path(__file__).parents[2]
 OURS = [f"infinidoc_{precision}" for precision in PRECISIONS]

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from infinidoc.errors import InfinidocError
-from infinidoc.model.base import PRECISIONS, base_name, describe, ensure, quiet
+from infinidoc.model.base import base_name, describe, ensure, quiet
+from infinidoc.model.precision import PRECISIONS
 
 ANSWER_TOKENS = 32
 WARM_UP = "warm-up"  # a folder beside the documents

@@ -45,7 +45,7 @@ def ask(
         if not target.documents():
             raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
         loaded(target)
-        if memory_only and target.gates_are_closed():
+        if memory_only and target.store.identity.remembers and target.gates_are_closed():
             render.note(
                 "note: no trained adapter is attached, so the gates of the memory are closed: "
                 "what follows is the base model's own guess"

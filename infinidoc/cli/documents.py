@@ -76,7 +76,7 @@ def remove(name: Name, collection: CollectionOption = None, json: JsonOption = F
 
     with Collection.open(collection, create=False) as target:
         found = target.find(name)
-        loaded(target)
+        loaded(target, to_write=True)
         target.remove(found)
     if json:
         render.print_json({"removed": [asdict(document) for document in found]})

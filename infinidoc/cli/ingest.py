@@ -28,6 +28,18 @@ def ingest(
     sync: Annotated[bool, typer.Option("--sync", help="Also drop documents whose files are gone from PATHS.")] = False,
     model: ModelOption = None,
     adapter: AdapterOption = None,
+    precision: Annotated[
+        Literal["fp32", "bf16"] | None,
+        typer.Option(help="What a new collection's documents are read in; default: the faster one on this machine."),
+    ] = None,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory/--no-memory",
+            help="Whether a new collection has a compressive memory. Without it, reading is several times as fast; "
+            "recall and answers with sources stay as they are, but for what the memory adds to them.",
+        ),
+    ] = True,
     engine: Annotated[
         Literal["here", "ray"],
         typer.Option(help="Where the model runs: here, or on a Ray cluster ([bold]ray[/bold]; see below)."),
@@ -45,6 +57,7 @@ def ingest(
       infinidoc ingest --collection manuals 'manuals/**/*.pdf' notes.md
       infinidoc ingest . --exclude 'drafts/' --sync
       git log | infinidoc ingest -
+      infinidoc ingest --collection archive --no-memory ./archive
       infinidoc ingest --engine ray ./archive
 
     With --engine ray, groups of documents are read side by side, with the same result: on the cluster that
@@ -55,8 +68,8 @@ def ingest(
     discover(paths, include, exclude)  # complains of paths before seconds go into loading the model
     from infinidoc.reading.collection import Collection
 
-    with Collection.open(collection, model, adapter=adapter) as target:
-        loaded(target)
+    with Collection.open(collection, model, adapter=adapter, precision=precision, memory=memory) as target:
+        loaded(target, to_write=True)
         with progress_bar() as show:
             summary = target.ingest(paths, include, exclude, sync, show, engine)
         if json:

@@ -33,13 +33,13 @@ AdapterOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
-def loaded(collection: "Collection") -> None:
+def loaded(collection: "Collection", to_write: bool = False) -> None:
     """Loads a collection's model: a bar while it is fetched the first time, a spinner while it is loaded."""
     from infinidoc.cli.models import fetch
 
     fetch(collection.model)
     if not render.err.is_terminal:
-        collection.load()
+        collection.load(to_write)
         return
     with render.err.status("loading the model"):
-        collection.load()
+        collection.load(to_write)

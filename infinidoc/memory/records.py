@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from infinidoc.documents.document import Document
+from infinidoc.model.precision import FP32
+
+NO_KERNEL = "none"
 
 
 @dataclass(frozen=True)
 class Identity:
     """What a collection was read with. Another model's memory means nothing to this one, nor another adapter's.
 
-    Without an adapter its name is "none" and its digest empty.
+    Without an adapter its name is "none" and its digest empty; without a compressive memory `kernel` is "none".
+    `precision` is what all documents are read in: the same one takes a document out again without remainder. Questions
+    can be asked in any.
     """
 
     model: str
@@ -20,6 +25,12 @@ class Identity:
     adapter: str
     adapter_digest: str
     kernel: str
+    precision: str = FP32
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the collection has a compressive memory."""
+        return self.kernel != NO_KERNEL
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,8 @@ class Store:
 
     @property
     def identity(self) -> Identity:
-        return Identity(*(self.meta(field.name) or "" for field in fields(Identity)))
+        found = {field.name: self.meta(field.name) for field in fields(Identity)}
+        return Identity(**{name: value for name, value in found.items() if value is not None})
 
     @property
     def revision(self) -> int:

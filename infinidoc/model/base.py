@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from infinidoc.errors import InfinidocError
 from infinidoc.home import home
 from infinidoc.model.embedded import EMBEDDED, Progress, embedded_dir, nothing, pull
+from infinidoc.model.precision import FP32, dtype_of, fastest, wanted
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +42,6 @@ FAMILIES = {
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 HUB_SECONDS = 5
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-PRECISIONS = {"fp32": "float32", "bf16": "bfloat16"}
 HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "LICENSE*"]
 
 
@@ -297,19 +297,11 @@ def choose_device(device: "str | torch.device | None" = None) -> "torch.device":
 
 
 def choose_dtype(device: "torch.device") -> "torch.dtype":
-    """`INFINIDOC_PRECISION` (fp32 or bf16), else bfloat16 on a GPU that has it, else float32.
+    """`INFINIDOC_PRECISION`, else bfloat16 on a GPU that has it, else float32: what is trained and measured in.
 
-    Most CPUs are several times slower in bfloat16; those with instructions for it are faster by half, and less exact.
     Raises InfinidocError for a precision that there isn't.
     """
-    import torch
-
-    if wanted := os.environ.get("INFINIDOC_PRECISION"):
-        if wanted not in PRECISIONS:
-            raise InfinidocError(f"INFINIDOC_PRECISION is {wanted}", f"choose {' or '.join(PRECISIONS)}")
-        chosen: torch.dtype = getattr(torch, PRECISIONS[wanted])
-        return chosen
-    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported(False) else torch.float32
+    return dtype_of(wanted() or (fastest(device) if device.type == "cuda" else FP32))
 
 
 def load_base(

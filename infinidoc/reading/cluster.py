@@ -18,9 +18,9 @@ from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place
 from infinidoc.memory.records import Identity
 from infinidoc.model.addresses import AddressHead
-from infinidoc.model.base import PRECISIONS
 from infinidoc.model.encoding import Encoding
 from infinidoc.model.kernels import State
+from infinidoc.model.precision import name_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,8 +50,7 @@ class Cluster:
             _connect(ray)
         self.ahead = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._read = ray.remote(max_retries=RETRIES)(read)
-        dtype = str(base.dtype).removeprefix("torch.")
-        self._precision = next(name for name, value in PRECISIONS.items() if value == dtype)
+        self._precision = name_of(base.dtype)
         self._identity, self._head = identity, ray.put(head.tensors())
 
     def encode(self, documents: Documents) -> "Remote":
@@ -88,7 +87,7 @@ class Remote:
 
 def read(identity: Identity, precision: str, head: dict[str, "Tensor"], documents: Documents) -> Read:
     """What a worker does. Its model stays loaded for the next group."""
-    encoding = Encoding(_loaded(identity, precision), AddressHead.from_tensors(head), documents)
+    encoding = Encoding(_loaded(identity, precision), AddressHead.from_tensors(head), documents, identity.remembers)
     found = [(document, segment, addresses) for document, segment, addresses in encoding if addresses is not None]
     return found, encoding.state
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from infinidoc.documents.discovery import discover
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place, existing, place, require
-from infinidoc.memory.records import AddressBlock, Identity, StoredDocument
+from infinidoc.memory.records import NO_KERNEL, AddressBlock, Identity, StoredDocument
 from infinidoc.memory.store import Store
+from infinidoc.model.precision import checked, dtype_of, fastest, name_of, wanted
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
     from infinidoc.model.adapters import Adapter
@@ -66,9 +67,17 @@ class Collection:
     >>> print(collection.ask("How is the filter changed?").text)
     """
 
-    def __init__(self, place: Place, model: str | None = None, adapter: str | None = None):
+    def __init__(
+        self,
+        place: Place,
+        model: str | None = None,
+        adapter: str | None = None,
+        precision: str | None = None,
+        memory: bool = True,
+    ):
         self.place, self.directory = place, place.directory
         self._wanted_model, self._wanted_adapter = model, adapter
+        self._wanted_precision, self._wanted_memory = precision and checked(precision), memory
         self._opened: Store | None = None
         self._base: BaseModel | None = None
         self._adapter: Adapter | None = None
@@ -77,15 +86,23 @@ class Collection:
 
     @classmethod
     def open(
-        cls, name: str | None = None, model: str | None = None, create: bool = True, adapter: str | None = None
+        cls,
+        name: str | None = None,
+        model: str | None = None,
+        create: bool = True,
+        adapter: str | None = None,
+        precision: str | None = None,
+        memory: bool = True,
     ) -> Self:
         """A collection by name; None or "." is the working directory's own.
 
         `model` names the base model of a new collection (`INFINIDOC_MODEL`, else the embedded one), `adapter` its
-        adapter (else the one chosen or shipped for that model; "none" for none). With `create` the collection is made
-        by the first `ingest`; without it, raises InfinidocError if there is none.
+        adapter (else the one chosen or shipped for that model; "none" for none), `precision` what its documents are
+        read in (fp32 or bf16; else `INFINIDOC_PRECISION`, else the faster one here). Without `memory` it keeps
+        addresses and text only, which reads several times as fast. With `create` the collection is made by the first
+        `ingest`; without it, raises InfinidocError if there is none.
         """
-        return cls(place(name) if create else existing(name), model, adapter)
+        return cls(place(name) if create else existing(name), model, adapter, precision, memory)
 
     def close(self) -> None:
         if self._opened:
@@ -111,28 +128,37 @@ class Collection:
         """The name of the base model: the one asked for, else the one that the collection was read with."""
         from infinidoc.model.base import base_name
 
-        wanted = self._wanted_model or os.environ.get("INFINIDOC_MODEL")
-        if not wanted and Store.exists(self.directory):
-            wanted = self.store.identity.model
-        return base_name(wanted)
+        chosen = self._wanted_model or os.environ.get("INFINIDOC_MODEL")
+        if not chosen and Store.exists(self.directory):
+            chosen = self.store.identity.model
+        return base_name(chosen)
 
-    def load(self) -> "BaseModel":
+    def load(self, to_write: bool = False) -> "BaseModel":
         """Loads the base model and its adapter now (pulling it first if need be), rather than at the first need.
 
-        Raises InfinidocError if the collection was read with another model or another adapter.
+        `to_write` loads it in the precision that the collection's documents are read in; questions are asked in the
+        faster one. Raises InfinidocError if the collection was read with another model, adapter or precision.
         """
-        if self._base is None:
-            from infinidoc.model.base import base_digest, ensure, load_base
+        from infinidoc.model.base import base_digest, choose_device, ensure, load_base
 
+        identity = self.store.identity if Store.exists(self.directory) else None
+        precision = self._wanted_precision or wanted() or fastest(choose_device())
+        if identity and to_write:
+            if self._wanted_precision not in (None, identity.precision):
+                raise InfinidocError(
+                    f"this collection was read in {identity.precision}, not in {self._wanted_precision}",
+                    "leave --precision out, or ingest into another collection",
+                )
+            precision = identity.precision
+        if self._base is None or (to_write and name_of(self._base.dtype) != precision):
             ensure(self.model)
-            identity = self.store.identity if Store.exists(self.directory) else None
             if identity and (found := base_digest(self.model)) != identity.model_digest:
                 raise InfinidocError(
                     f"this collection was read with the model {identity.model} ({identity.model_digest[:12]}), "
                     f"not with {self.model} ({found[:12]})",
                     "use that model, or ingest into another collection",
                 )
-            base = load_base(self.model)
+            base = load_base(self.model, dtype=dtype_of(precision))
             self._adapter = self._attach(base, identity)
             self._base = base
         return self._base
@@ -142,8 +168,8 @@ class Collection:
         from infinidoc.model import adapters
         from infinidoc.model.attention import attach
 
-        wanted = self._wanted_adapter
-        card = adapters.choose(base.digest, identity.adapter if identity and wanted is None else wanted)
+        name = self._wanted_adapter
+        card = adapters.choose(base.digest, identity.adapter if identity and name is None else name)
         adapter = adapters.load(card) if card else None
         found = adapter.digest if adapter else ""
         if identity and found != identity.adapter_digest:
@@ -200,12 +226,13 @@ class Collection:
         from infinidoc.reading.ingest import ingest
 
         discover(paths, include, exclude)  # complains of paths before the model is loaded and anything is made
-        base = self.load()
+        base = self.load(to_write=True)
         if not Store.exists(self.directory):
             adapter = self._adapter
             head = (adapter.head() if adapter else None) or untrained_head(base)
             name, digest = (adapter.card.reference, adapter.digest) if adapter else (NONE, "")
-            identity = Identity(base.name, base.digest, name, digest, base.model.config.infini_kernel)
+            kernel = base.model.config.infini_kernel if self._wanted_memory else NO_KERNEL
+            identity = Identity(base.name, base.digest, name, digest, kernel, name_of(base.dtype))
             Store.create(self.directory, identity, head.tensors()).close()
         notify = notify or (lambda progress: None)
         if engine == "here":
@@ -236,6 +263,8 @@ class Collection:
             raise InfinidocError("the question is empty", 'ask something: infinidoc ask "What is …?"')
         if not self.store.documents():
             raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
+        if memory_only and not self.store.identity.remembers:
+            raise InfinidocError("this collection has no compressive memory", "ask without --memory-only")
         base, warm = self.load(), self._warmed()
         began = time.perf_counter()
         timings: dict[str, float] = {}
@@ -317,7 +346,7 @@ class Collection:
         from infinidoc.reading.ingest import forget
 
         if documents:
-            forget(self.store, self.load(), self.head, documents)
+            forget(self.store, self.load(to_write=True), self.head, documents)
 
 
 @dataclass(frozen=True)

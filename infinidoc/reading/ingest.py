@@ -214,7 +214,8 @@ class Run:
         if self.cluster:
             self.reading.append((self.group, self.cluster.encode(segments)))
         else:
-            self.reading.append((self.group, Encoding(self.base, self.head, segments)))
+            remember = self.store.identity.remembers
+            self.reading.append((self.group, Encoding(self.base, self.head, segments, remember)))
         self.group = []
         while len(self.reading) > (self.cluster.ahead if self.cluster else 0):
             self._commit(*self.reading.popleft())

@@ -299,3 +299,68 @@ def test_memory_does_not_grow_with_what_is_read(tmp_path, tiny):
     assert long[0] == pytest.approx(many[0], rel=0.01)
     assert many[1] - little[1] < 40, measured
     assert long[1] - little[1] < 40, measured
+
+
+def test_bfloat16_reads_nearly_the_same(tiny):
+    documents = [
+        [[3 + (7 * i + j) % 300 for j in range(n)] for n in lengths] for i, lengths in enumerate([(300, 20), (7,)])
+    ]
+    found, states = {}, {}
+    for dtype in (torch.float32, torch.bfloat16):
+        base = load_base(str(tiny), dtype=dtype)
+        attach(base.model)
+        if dtype is torch.float32:
+            head = untrained_head(base)
+        encoding = Encoding(base, head, documents)
+        found[dtype] = torch.cat([addresses for _, _, addresses in encoding]).float()
+        states[dtype] = encoding.state
+    cosines = torch.cosine_similarity(found[torch.float32], found[torch.bfloat16], -1)
+    assert cosines.min() > 0.99
+    for exact, rounded in zip(states[torch.float32], states[torch.bfloat16], strict=True):
+        assert (exact.association - rounded.association).norm() < 0.03 * exact.association.norm()
+        assert torch.equal(exact.tokens, rounded.tokens)
+
+
+def test_a_collection_is_read_in_one_precision_and_asked_in_any(docs, tiny):
+    with Collection.open("half", str(tiny), precision="bf16") as half:
+        half.ingest([docs])
+    with Collection.open("half") as again:
+        assert again.store.identity.precision == "bf16"
+        assert again.load().dtype is torch.float32  # as INFINIDOC_PRECISION says
+        assert again.ask("What does the Amalia carry?").question
+        before = sums(again)
+        (docs / "new.txt").write_text("The Zephyr sank off Cape Wrath in the winter storms of that year.")
+        assert again.ingest([docs]).added == 1
+        assert again.load().dtype is torch.bfloat16
+        again.remove(again.find("new.txt"))
+        assert_same_memory(sums(again), before, tolerance=1e-9)  # nothing of it is left, not even a rounding
+    with (
+        Collection.open("half", precision="fp32") as other,
+        pytest.raises(InfinidocError, match="read in bf16, not in fp32"),
+    ):
+        other.ingest([docs])
+    with pytest.raises(InfinidocError, match="choose fp32 or bf16"):
+        Collection.open("half", precision="fp8")
+
+
+def test_without_a_memory_the_addresses_are_the_same_and_the_upper_layers_rest(docs, tiny):
+    with Collection.open("with", str(tiny)) as whole, Collection.open("without", str(tiny), memory=False) as bare:
+        whole.ingest([docs])
+        bare.ingest([docs / "log-00.txt"])  # makes the collection: an untrained head runs the whole model once
+        seen = []
+        layers = bare.load(to_write=True).model.model.layers
+        layers[-1].mlp.register_forward_hook(lambda *_: seen.append("the last layer"))
+        (docs / "more.txt").write_text("The Zephyr sank.")
+        assert bare.ingest([docs]).added == 12
+        assert bare.store.state() is None
+        bare.remove(bare.find("more.txt"))
+        (docs / "log-03.txt").write_text("The Mistral sank.")
+        assert bare.ingest([docs]).replaced == 1
+        assert whole.ingest([docs], sync=True).replaced == 1
+        assert not seen
+        mine, theirs = content(bare.directory), content(whole.directory)
+        assert mine["documents"].keys() - {"more.txt"} == theirs["documents"].keys() - {"more.txt"}
+        assert mine["passages"]["log-05.txt"] == theirs["passages"]["log-05.txt"]
+        assert bare.ask("What does the Amalia carry?").question
+        with pytest.raises(InfinidocError, match="no compressive memory"):
+            bare.ask("What does the Amalia carry?", memory_only=True)

@@ -1,0 +1,48 @@
+"""In which precision a model computes: float32, which every processor does well, or bfloat16, where it is faster."""
+
+import os
+from typing import TYPE_CHECKING
+
+from infinidoc.errors import InfinidocError
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    import torch
+
+PRECISIONS = {"fp32": "float32", "bf16": "bfloat16"}
+FP32, BF16 = PRECISIONS
+
+
+def wanted() -> str | None:
+    """What `INFINIDOC_PRECISION` says. Raises InfinidocError for a precision that there isn't."""
+    name = os.environ.get("INFINIDOC_PRECISION")
+    return checked(name, "INFINIDOC_PRECISION") if name else None
+
+
+def checked(name: str, what: str = "the precision") -> str:
+    """The name itself. Raises InfinidocError for a precision that there isn't."""
+    if name not in PRECISIONS:
+        raise InfinidocError(f"{what} is {name}", f"choose {' or '.join(PRECISIONS)}")
+    return name
+
+
+def dtype_of(name: str) -> "torch.dtype":
+    import torch
+
+    dtype: torch.dtype = getattr(torch, PRECISIONS[name])
+    return dtype
+
+
+def name_of(dtype: "torch.dtype") -> str:
+    return next(name for name, value in PRECISIONS.items() if value == str(dtype).removeprefix("torch."))
+
+
+def fastest(device: "torch.device") -> str:
+    """bf16 on a GPU or a CPU that has instructions for it, else fp32: without them bf16 is several times slower."""
+    import torch
+
+    if device.type == "cuda":
+        return BF16 if torch.cuda.is_bf16_supported(False) else FP32
+    if device.type != "cpu":
+        return FP32
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # nothing public says it yet
+    return BF16 if any(getattr(torch.cpu, check, bool)() for check in checks) else FP32
