@@ -30,6 +30,7 @@ from infinidoc.cli import (  # noqa: E402
     bench,
     bench_manyshot,
     bench_questions,
+    chat,
     collections,
     compare,
     documents,
@@ -44,6 +45,7 @@ from infinidoc.cli import (  # noqa: E402
 
 app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
+app.command("chat")(chat.chat)
 app.command("log")(log.log)
 app.command("learn")(learn.learn)
 app.command("predict")(predict.predict)

@@ -1,0 +1,76 @@
+"""`infinidoc chat`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infinidoc.cli import render
+from infinidoc.cli.ask import write
+from infinidoc.cli.options import CollectionOption, loaded
+from infinidoc.errors import InfinidocError
+
+if TYPE_CHECKING:
+    from infinidoc.reading.collection import Answer
+
+LEAVE = ("/quit", "/exit")
+SHOWN_SOURCES = 2
+
+
+def chat(
+    collection: CollectionOption = None,
+    top: Annotated[int, typer.Option(min=1, max=50, help="How many passages to read again.")] = 4,
+    max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="The longest answer, in tokens.")] = 128,
+) -> None:
+    """Ask one question after the other: the model is loaded once, and each answer takes a second or two.
+
+    Every question stands for itself: nothing is remembered of those before it. Leave with /quit or Ctrl-D.
+
+    Examples:
+
+      infinidoc chat
+      infinidoc chat --collection manuals < questions.txt
+    """
+    from infinidoc.reading.collection import Collection
+
+    with Collection.open(collection, create=False) as target:
+        if not target.documents():
+            raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
+        loaded(target)
+        for question in questions():
+            try:
+                answer = target.ask(question, top, max_tokens, on_text=write)
+            except InfinidocError as error:  # a question that is too long, say; the next one may not be
+                render.err.print(str(error), style="red", markup=False)
+                continue
+            write("\n")
+            print_sources(answer)
+
+
+def questions() -> Iterator[str]:
+    """Lines that are typed or piped in, up to the end or /quit; empty ones are passed over."""
+    typed = sys.stdin.isatty()
+    if typed:
+        with suppress(ImportError):  # arrow keys and history, where there are any
+            import readline  # noqa: F401
+        render.note("ask a question; /quit or Ctrl-D to leave")
+    while True:
+        try:
+            line = input("> ") if typed else sys.stdin.readline()
+        except (EOFError, KeyboardInterrupt):
+            write("\n")
+            return
+        if (not typed and not line) or line.strip() in LEAVE:
+            return
+        if line.strip():
+            yield line.strip()
+
+
+def print_sources(answer: "Answer") -> None:
+    """The best sources, in a line each."""
+    for source in answer.sources[:SHOWN_SOURCES]:
+        render.out.print(f"  {source.document}, {source.place}", style="cyan", markup=False, end="")
+        render.out.print(f"  {source.score:.2f}", style="dim")
+    write("\n")

@@ -1,0 +1,40 @@
+"""A session of questions, piped in as a script would."""
+
+import pytest
+
+from infinidoc.reading.collection import Collection
+from tests.cli.test_cli import docs, filled, run  # noqa: F401 (fixtures)
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """How often the model is loaded."""
+    from infinidoc.model import base
+
+    calls, load = [], base.load_base
+    monkeypatch.setattr(base, "load_base", lambda *args, **options: (calls.append(args), load(*args, **options))[1])
+    return calls
+
+
+def test_questions_one_by_one_up_to_quit_with_one_model(filled, loads):  # noqa: F811
+    lines = "Which ship carries salt?\n\n  Which ship carries tea?\n/quit\nWhich ship carries wine?\n"
+    code, out, err = filled("chat", "--max-tokens", "2", "--top", "3", stdin=lines)
+    assert (code, err) == (0, "")
+    asked = [entry["question"] for entry in Collection.open().log()]
+    assert asked == ["Which ship carries tea?", "Which ship carries salt?"]
+    assert len(loads) == 1
+    assert 2 <= out.count("docs/log-0") <= 4  # the best two sources of each answer, a line each
+    assert "wine" not in out
+
+
+def test_it_ends_with_the_input_and_goes_on_after_a_question_that_is_too_long(filled):  # noqa: F811
+    code, _, err = filled("chat", "--max-tokens", "2", stdin="salt? " * 5000 + "\nWhich ship carries salt?")
+    assert code == 0
+    assert "too long" in err
+    assert [entry["question"] for entry in Collection.open().log()] == ["Which ship carries salt?"]
+
+
+def test_there_must_be_something_to_ask(run):  # noqa: F811
+    code, out, err = run("chat", stdin="What?\n")
+    assert (code, out) == (1, "")
+    assert "has no collection" in err
