@@ -27,7 +27,7 @@ TYPICAL_PASSAGE = 160
 QUESTION = "Question:"  # sets the question's hidden states to "something is being asked"; scores 1 to 2 points better
 # Of 612 XQuAD questions, 2.6 % score less with their own article in reach, and 88 % without it (benchmarks/recall.py).
 UNTRAINED_THRESHOLD = 0.44
-BLOCK = 16_384  # addresses that are compared at once
+BLOCK = 4_096  # addresses that a core compares at once: their float32 copies stay in its cache
 
 
 @dataclass(frozen=True)

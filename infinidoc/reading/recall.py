@@ -1,5 +1,6 @@
-"""Which passages a question needs: exact search over all addresses, block by block."""
+"""Which passages a question needs: exact search over all addresses, block by block, one block per core at a time."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -20,9 +21,10 @@ class Recalled:
 def recall(blocks: list[AddressBlock], question: Tensor, weights: Tensor, top: int) -> list[Recalled]:
     """The best `top` passages, best first, for a question as vectors (N, 128) and weights (N,)."""
     best: list[Recalled] = []
-    for block in blocks:
-        scores = score(question, weights, block.addresses, block.rows)
-        values, places = torch.topk(scores, min(top, len(scores)))
-        found = zip(places.tolist(), values.tolist(), strict=True)
-        best += [Recalled(block.passages[index], value) for index, value in found]
+    with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        found = pool.map(lambda block: score(question, weights, block.addresses, block.rows), blocks)
+        for block, scores in zip(blocks, found, strict=True):
+            values, places = torch.topk(scores, min(top, len(scores)))
+            nearest = zip(places.tolist(), values.tolist(), strict=True)
+            best += [Recalled(block.passages[index], value) for index, value in nearest]
     return sorted(best, key=lambda recalled: -recalled.score)[:top]
