@@ -77,6 +77,14 @@ def test_more_can_be_learnt_later_from_another_kind_of_file(learnt):
     assert err.startswith("unreadable row 2: no JSON")
 
 
+def test_labels_that_look_like_text_are_said(run):
+    Path("names.csv").write_text("text,name\n" + "".join(f"I saw {name},{name}\n" for name in ("Ann", "Bo", "Cy")))
+    code, out, err = run("learn", "names.csv", "-i", "text", "-o", "name")
+    assert (code, "3 labels" in out) == (0, True)
+    assert err == "note: most labels have one example only; if outputs are to be written, learn a new task with --kind text\n"
+    assert run("learn", "names.csv", "-i", "text", "-o", "name", "-t", "written", "--kind", "text")[2] == ""
+
+
 def test_one_label_only_is_said(run):
     Path("one.tsv").write_text("text\tkind\na\tship\nb\tship\n")
     code, _, err = run("learn", "one.tsv", "-i", "text", "-o", "kind")
