@@ -116,7 +116,9 @@ def print_summary(summary: "Summary", task: "Task") -> None:
     if summary.kind == "labels" and summary.outputs == 1:
         render.note("note: there is only one label, so every prediction will be that one; learn examples of another")
     elif summary.kind == "labels" and 2 * summary.outputs > summary.examples:
-        render.note("note: most labels have one example only; if outputs are to be written, learn a new task with --kind text")
+        render.note(
+            "note: most labels have one example only; for text to be written, learn a new task with --kind text"
+        )
     if summary.kind == "labels" and summary.contradictions:
         inputs = "input has" if summary.contradictions == 1 else "inputs have"
         render.note(f"note: {summary.contradictions:,} {inputs} several labels; all of them were learnt")

@@ -81,7 +81,7 @@ def test_labels_that_look_like_text_are_said(run):
     Path("names.csv").write_text("text,name\n" + "".join(f"I saw {name},{name}\n" for name in ("Ann", "Bo", "Cy")))
     code, out, err = run("learn", "names.csv", "-i", "text", "-o", "name")
     assert (code, "3 labels" in out) == (0, True)
-    assert err == "note: most labels have one example only; if outputs are to be written, learn a new task with --kind text\n"
+    assert err == "note: most labels have one example only; for text to be written, learn a new task with --kind text\n"
     assert run("learn", "names.csv", "-i", "text", "-o", "name", "-t", "written", "--kind", "text")[2] == ""
 
 
