@@ -6,7 +6,8 @@
 
 Every measurement has a process of its own, one after the other, all systems in turn and then again; the long texts come
 between two rounds. What is finished is kept in --work: interrupted, or with more lengths, it goes on from there. Writes
-benchmarks/results/ingest-NAME.json, .md and .png. Needs infinidoc[bench,rag]; what isn't installed is left out.
+benchmarks/results/ingest-NAME.json, .md and .png, and a log of every ingest of a million tokens or more. Needs
+infinidoc[bench,rag]; what isn't installed is left out.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ingest.documents import Corpus, write_corpus
+from benchmarks.ingest.log import LOG_LINE
 from benchmarks.ingest.report import draw, markdown, summarise
 from benchmarks.ingest.systems import WARM_UP, tokeniser
 from infinidoc.errors import InfinidocError
@@ -48,6 +50,7 @@ SYSTEMS = [
 ]
 AT_LENGTH = [*OURS, "rag_minilm", "rag_bm25"]  # what reads any length; windows of full attention don't change with it
 WARM_UP_TOKENS = 2_100
+LOGGED = 1_000_000  # tokens from which a measurement leaves its log beside the results
 PACKAGES = ("infinidoc", "torch", "transformers", "numpy", "xllamacpp", "sentence-transformers", "bm25s")
 
 Result = dict[str, Any]
@@ -115,6 +118,7 @@ def in_a_process(cell: Cell, corpora: dict[int, Corpus], threads: int, work: Pat
         last = (finished.stderr.strip() or f"exit code {finished.returncode}").splitlines()[-1]
         raise InfinidocError(last)
     found: Result = json.loads(finished.stdout.splitlines()[-1])
+    found["log"] = [line for line in finished.stderr.splitlines() if LOG_LINE in line]
     return found
 
 
@@ -213,6 +217,10 @@ def benchmark(options: argparse.Namespace) -> Result:
     target.with_suffix(".json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     target.with_suffix(".md").write_text(markdown(result), encoding="utf-8")
     draw(target.with_suffix(".png"), result)
+    for cell, found in cells.items():
+        if cell.length >= LOGGED:
+            lines = [*found["log"], f"{found['tokens']:,} tokens in {found['seconds']:.1f} s"]
+            target.with_name(f"{target.name}-{cell}.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return result
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks.ingest.log import Log, peak_bytes
 from infinidoc.errors import InfinidocError
 from infinidoc.model.base import base_name, describe, ensure, quiet
 from infinidoc.model.precision import PRECISIONS
@@ -41,7 +42,9 @@ class System(Protocol):
 
 @dataclass
 class Ours:
-    """infinidoc, from the files to the last commit. Without `memory` it keeps addresses and text alone."""
+    """infinidoc, from the files to the last commit. Without `memory` it keeps addresses and text alone.
+
+    A long ingest leaves a log on standard error."""
 
     work: Path
     memory: bool = True
@@ -62,7 +65,7 @@ class Ours:
         self.collection.close()
         place = Place("bench", self.work / folder.name)
         self.collection.place, self.collection.directory = place, place.directory
-        return self.collection.ingest([folder]).tokens
+        return self.collection.ingest([folder], notify=Log().notify).tokens
 
     def kept(self) -> dict[str, float]:
         counts = self.collection.store.counts()
@@ -285,16 +288,6 @@ def measure(system: System, documents: Path, questions: list[str], spawned: floa
         "first_token_seconds": statistics.median(first) if first else None,
         "answer_seconds": statistics.median(total) if total else None,
     }
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has had at once."""
-    import resource
-
-    status = Path("/proc/self/status")
-    if status.exists():  # what getrusage says here can be the parent's
-        return 1_024 * int(status.read_text().split("VmHWM:")[1].split()[0])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main() -> None:
