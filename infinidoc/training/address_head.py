@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from infinidoc.model.addresses import QUESTION, AddressHead, early_states, untrained_head
 from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import side_by_side
-from infinidoc.training.corpus import Corpus, prose, sentences, xquad
+from infinidoc.training.corpus import Corpus, prose, sentences, written, xquad
 from infinidoc.training.generated import cloze, kinds, typos
 from infinidoc.training.generated import passage as generated_passage
 
@@ -67,22 +67,24 @@ def training_pairs(settings: Settings) -> Pairs:
     rng = random.Random(settings.seed)
     passages: list[str] = []
     questions: list[tuple[str, int]] = []
-    corpus = xquad(held_out=False)
     groups: list[int] = []
-    for number, article in enumerate(corpus.articles):
-        for text in article:
-            for asked in corpus.on(text):
-                questions += [(asked.text, len(passages))] * REAL
-                questions.append((typos(asked.text, rng), len(passages)))
-            passages.append(text)
-            groups.append(number)
+    for corpus in (xquad(held_out=False), written()):
+        for article in corpus.articles:
+            group = groups[-1] + 1 if groups else 0
+            for text in article:
+                for asked in corpus.on(text):
+                    questions += [(asked.text, len(passages))] * REAL
+                    questions.append((typos(asked.text, rng), len(passages)))
+                passages.append(text)
+                groups.append(group)
+    articles = groups[-1] + 1
     names = sorted(kinds())
     for number in range(settings.made):
         made = generated_passage(rng, names[number % len(names)])
         for one in made.asked:
             questions.append((typos(one.question, rng) if rng.random() < 0.2 else one.question, len(passages)))
         passages.append(made.text)
-        groups.append(len(corpus.articles) + number % len(names))
+        groups.append(articles + number % len(names))
     for text in rng.sample(prose(), settings.cut):
         pieces = sentences(text)[:8]
         if len(pieces) < 4:
@@ -92,7 +94,7 @@ def training_pairs(settings: Settings) -> Pairs:
         if gap := cloze(pieces, rng):
             questions.append((gap.question, len(passages)))
         passages.append(" ".join(pieces)[:800])
-        groups.append(len(corpus.articles) + len(names))
+        groups.append(articles + len(names))
     return Pairs(passages, questions, groups)
 
 

@@ -1,8 +1,9 @@
-"""What adapters are trained on: questions over Wikipedia articles, and prose that nobody asks about.
+"""What adapters are trained on: questions over articles, and prose that nobody asks about.
 
-The questions are XQuAD's (CC BY-SA 4.0), a part of SQuAD's development set, in `data/`. Every fourth article is held
-out: no training sees it, and the model card's figures come from it. The prose is what lies on any machine that can
-train: the reference topics of Python's own help, and the docstrings of the libraries that training needs.
+The questions are XQuAD's (CC BY-SA 4.0), a part of SQuAD's development set, and such as were written for this purpose;
+`data/README.md` says more. Every fourth of XQuAD's articles is held out: no training sees it, and the model card's
+figures come from it. The prose is what lies on any machine that can train: the reference topics of Python's own help,
+and the docstrings of the libraries that training needs.
 """
 
 import inspect
@@ -23,7 +24,7 @@ SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])")
 
 @dataclass(frozen=True)
 class Question:
-    """A question, its gold answers, and the paragraph of the article that holds them."""
+    """A question, its gold answers (none if its article doesn't hold any), and the paragraph that it is about."""
 
     text: str
     answers: tuple[str, ...]
@@ -33,7 +34,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Corpus:
-    """One half of the articles: those to train on, or those held out."""
+    """Articles to train on, or articles that are held out."""
 
     questions: tuple[Question, ...]
     articles: tuple[tuple[str, ...], ...]  # the paragraphs of each
@@ -43,8 +44,12 @@ class Corpus:
         return [paragraph for article in self.articles for paragraph in article]
 
     def on(self, paragraph: str) -> list[Question]:
-        """The questions on a paragraph."""
-        return [question for question in self.questions if question.paragraph == paragraph]
+        """The questions that a paragraph answers."""
+        return [question for question in self.questions if question.answers and question.paragraph == paragraph]
+
+    def unanswerable(self, paragraph: str) -> list[Question]:
+        """Questions that a paragraph seems to answer, but neither it nor its article does."""
+        return [question for question in self.questions if not question.answers and question.paragraph == paragraph]
 
 
 @cache
@@ -59,6 +64,21 @@ def xquad(held_out: bool) -> Corpus:
             for asked in paragraph["qas"]:
                 answers = tuple(dict.fromkeys(answer["text"] for answer in asked["answers"]))
                 questions.append(Question(asked["question"], answers, paragraph["context"], len(articles) - 1))
+    return Corpus(tuple(questions), tuple(articles))
+
+
+@cache
+def written() -> Corpus:
+    """The articles written for training."""
+    questions, articles = [], []
+    for number, line in enumerate(files(__package__).joinpath("data/written.jsonl").read_text("utf-8").splitlines()):
+        paragraphs = json.loads(line)["paragraphs"]
+        articles.append(tuple(paragraph["text"] for paragraph in paragraphs))
+        for paragraph in paragraphs:
+            text = paragraph["text"]
+            asked = [*paragraph["asked"], *paragraph["paraphrased"]]
+            questions += [Question(question, (answer,), text, number) for question, answer in asked]
+            questions += [Question(question, (), text, number) for question in paragraph["unanswerable"]]
     return Corpus(tuple(questions), tuple(articles))
 
 

@@ -149,6 +149,7 @@ def read(
         # A question on a passage that isn't shown can't be answered, unless its answer happens to stand in one that is.
         hidden = [one for other in pool[others:] for one in corpus.on(other)]
         unanswerable = [one.text for one in hidden if not any(holds(passage, one.answers) for passage in shown)]
+        unanswerable += [one.text for one in corpus.unanswerable(text)]
     rng.shuffle(asked)
     rng.shuffle(unanswerable)
     rng.shuffle(shown)

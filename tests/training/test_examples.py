@@ -1,12 +1,13 @@
 """What is trained on: nothing of the held-out articles, answers where they should be, haystacks that grow."""
 
 import random
+import re
 
 import pytest
 
 from infinidoc.model.prompts import REFUSAL
 from infinidoc.training import examples, recipes
-from infinidoc.training.corpus import held_out_questions, prose, sentences, xquad
+from infinidoc.training.corpus import held_out_questions, prose, sentences, written, xquad
 
 SEEDS = range(60)
 
@@ -21,6 +22,25 @@ def test_the_two_halves_share_no_article():
     assert not set(trained.paragraphs) & set(held_out.paragraphs)
     assert not {q.text for q in trained.questions} & {q.text for q in held_out.questions}
     assert all(any(answer in q.paragraph for answer in q.answers) for q in (*trained.questions, *held_out.questions))
+
+
+def test_the_written_articles_answer_their_questions_and_share_nothing_with_the_real_ones():
+    corpus = written()
+    real = [*xquad(held_out=False).questions, *xquad(held_out=True).questions]
+    assert len(corpus.articles) > 100
+    assert len({q.text for q in corpus.questions}) > 5_000
+    for paragraph in corpus.paragraphs:
+        assert len(corpus.on(paragraph)) >= 5
+        assert corpus.unanswerable(paragraph)
+    assert all(answer in q.paragraph for q in corpus.questions for answer in q.answers)
+    assert not {q.text for q in corpus.questions} & {q.text for q in real}
+    assert not eights(corpus.paragraphs) & eights([q.paragraph for q in real])
+
+
+def eights(texts):
+    """Every run of eight words."""
+    words = [re.findall(r"\w+", text.lower()) for text in texts]
+    return {tuple(row[at : at + 8]) for row in words for at in range(len(row) - 7)}
 
 
 @pytest.mark.parametrize("task", sorted(recipes.MAKERS))
