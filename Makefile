@@ -33,7 +33,8 @@ train: model
 	$(BIN)/infinidoc train reader --out $(RUNS)/reader
 	$(BIN)/infinidoc train joined --init $(RUNS)/head --init $(RUNS)/memory --init $(RUNS)/reader --out $(RUNS)/joined
 	$(BIN)/infinidoc train finish --init $(RUNS)/joined --out $(RUNS)/finish
-	cp $(RUNS)/finish/adapter.safetensors $(RUNS)/finish/curves.png infinidoc/adapters/smollm2-135m-instruct/
+	$(BIN)/infinidoc train finish --init $(RUNS)/finish --out $(RUNS)/last
+	cp $(RUNS)/last/adapter.safetensors $(RUNS)/last/curves.png infinidoc/adapters/smollm2-135m-instruct/
 
 # Interrupted, it goes on.
 BENCH ?= quick

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from benchmarks.ingest.log import Log, peak_bytes
 from infinidoc.errors import InfinidocError
 from infinidoc.model.base import base_name, describe, ensure, quiet
-from infinidoc.model.precision import PRECISIONS
+from infinidoc.model.precision import dtype_of
 
 ANSWER_TOKENS = 32
 WARM_UP = "warm-up"  # a folder beside the documents
@@ -127,11 +127,10 @@ class Transformers:
     precision: str
 
     def start(self) -> None:
-        import torch
         from transformers import AutoModelForCausalLM
 
         self.encode = tokeniser()
-        dtype = getattr(torch, PRECISIONS[self.precision])
+        dtype = dtype_of(self.precision)
         path = ensure(base_name())
         with quiet():
             self.model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, attn_implementation="sdpa").eval()

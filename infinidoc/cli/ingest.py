@@ -29,8 +29,11 @@ def ingest(
     model: ModelOption = None,
     adapter: AdapterOption = None,
     precision: Annotated[
-        Literal["fp32", "bf16"] | None,
-        typer.Option(help="What a new collection's documents are read in; default: the faster one on this machine."),
+        Literal["fp32", "bf16", "int8"] | None,
+        typer.Option(
+            help="What a new collection's documents are read in; default: the faster of fp32 and bf16 on this machine. "
+            "int8 is faster still, on processors, and rounds more."
+        ),
     ] = None,
     memory: Annotated[
         bool,

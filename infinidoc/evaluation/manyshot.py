@@ -105,7 +105,7 @@ def _measure(dataset: Dataset, sizes: Sequence[int], rag: bool, model: str | Non
     ends = {"memory": memory["accuracy"], "recall": recall["accuracy"], "both": both["accuracy"]}
     return {
         "name": dataset.name,
-        "model": {"name": base.name, "digest": base.digest, "precision": str(base.dtype).removeprefix("torch.")},
+        "model": {"name": base.name, "digest": base.digest, "precision": base.precision},
         "examples": len(train.inputs),
         "labels": len(set(train.labels)),
         "texts": len(test.inputs),

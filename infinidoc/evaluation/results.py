@@ -21,7 +21,7 @@ def identity(benchmark: str, base: BaseModel, adapter: Adapter | None, **setting
         "model": {"name": base.name, "digest": base.digest},
         "adapter": {"name": adapter.card.name, "digest": adapter.digest} if adapter else None,
         "kernel": base.model.config.infini_kernel,
-        "precision": str(base.dtype).removeprefix("torch."),
+        "precision": base.precision,
         "version": version("infinidoc"),
         **settings,
     }

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from infinidoc.errors import InfinidocError
 from infinidoc.home import home
 from infinidoc.model.embedded import EMBEDDED, Progress, embedded_dir, nothing, pull
-from infinidoc.model.precision import FP32, dtype_of, fastest, wanted
+from infinidoc.model.precision import FP32, INT8, dtype_of, fastest, name_of, wanted
 
 if TYPE_CHECKING:
     import torch
@@ -75,6 +75,13 @@ class BaseModel:
     encode: "Encode"
     device: "torch.device"
     dtype: "torch.dtype"
+
+    @property
+    def precision(self) -> str:
+        """fp32, bf16 or int8."""
+        from infinidoc.model.quantization import is_quantised
+
+        return INT8 if is_quantised(self.model) else name_of(self.dtype)
 
     @cached_property
     def start(self) -> list[int]:

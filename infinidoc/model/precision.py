@@ -1,4 +1,5 @@
-"""In which precision a model computes: float32, which every processor does well, or bfloat16, where it is faster."""
+"""In which precision a model computes: float32, which every processor does well, bfloat16, where it is faster, or int8,
+which is for reading documents only: what `quantization.py` rounds, with everything else in the faster of those two."""
 
 import os
 from typing import TYPE_CHECKING
@@ -8,8 +9,8 @@ from infinidoc.errors import InfinidocError
 if TYPE_CHECKING:  # torch takes seconds to import
     import torch
 
-PRECISIONS = {"fp32": "float32", "bf16": "bfloat16"}
-FP32, BF16 = PRECISIONS
+FP32, BF16, INT8 = PRECISIONS = ("fp32", "bf16", "int8")
+DTYPES = {FP32: "float32", BF16: "bfloat16"}
 
 
 def wanted() -> str | None:
@@ -21,19 +22,20 @@ def wanted() -> str | None:
 def checked(name: str, what: str = "the precision") -> str:
     """The name itself. Raises InfinidocError for a precision that there isn't."""
     if name not in PRECISIONS:
-        raise InfinidocError(f"{what} is {name}", f"choose {' or '.join(PRECISIONS)}")
+        raise InfinidocError(f"{what} is {name}", f"choose {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
     return name
 
 
 def dtype_of(name: str) -> "torch.dtype":
     import torch
 
-    dtype: torch.dtype = getattr(torch, PRECISIONS[name])
+    name = fastest(torch.device("cpu")) if name == INT8 else name
+    dtype: torch.dtype = getattr(torch, DTYPES[name])
     return dtype
 
 
 def name_of(dtype: "torch.dtype") -> str:
-    return next(name for name, value in PRECISIONS.items() if value == str(dtype).removeprefix("torch."))
+    return next(name for name, value in DTYPES.items() if value == str(dtype).removeprefix("torch."))
 
 
 def fastest(device: "torch.device") -> str:

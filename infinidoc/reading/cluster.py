@@ -20,7 +20,6 @@ from infinidoc.memory.records import Identity
 from infinidoc.model.addresses import AddressHead
 from infinidoc.model.encoding import Encoding
 from infinidoc.model.kernels import State
-from infinidoc.model.precision import name_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +49,7 @@ class Cluster:
             _connect(ray)
         self.ahead = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._read = ray.remote(max_retries=RETRIES)(read)
-        self._precision = name_of(base.dtype)
+        self._precision = base.precision
         self._identity, self._head = identity, ray.put(head.tensors())
 
     def encode(self, documents: Documents) -> "Remote":
@@ -100,7 +99,7 @@ def _loaded(identity: Identity, precision: str) -> "BaseModel":
     os.environ["INFINIDOC_PRECISION"] = precision
     nowhere = Place("", Path(os.devnull))
     collection = Collection(nowhere, identity.model, identity.adapter)
-    base = collection.load()
+    base = collection.load(to_write=True)
     if (base.digest, collection.adapter_digest) != (identity.model_digest, identity.adapter_digest):
         raise InfinidocError(
             f"a worker has another {identity.model} or {identity.adapter} than the collection was read with",

@@ -13,7 +13,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place, existing, place, require
 from infinidoc.memory.records import NO_KERNEL, AddressBlock, Identity, StoredDocument
 from infinidoc.memory.store import Store
-from infinidoc.model.precision import checked, dtype_of, fastest, name_of, wanted
+from infinidoc.model.precision import INT8, checked, dtype_of, fastest, wanted
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
     from infinidoc.model.adapters import Adapter
@@ -98,7 +98,7 @@ class Collection:
 
         `model` names the base model of a new collection (`INFINIDOC_MODEL`, else the embedded one), `adapter` its
         adapter (else the one chosen or shipped for that model; "none" for none), `precision` what its documents are
-        read in (fp32 or bf16; else `INFINIDOC_PRECISION`, else the faster one here). Without `memory` it keeps
+        read in (fp32, bf16 or int8; else `INFINIDOC_PRECISION`, else the faster one here). Without `memory` it keeps
         addresses and text only, which reads several times as fast. With `create` the collection is made by the first
         `ingest`; without it, raises InfinidocError if there is none.
         """
@@ -137,9 +137,11 @@ class Collection:
         """Loads the base model and its adapter now (pulling it first if need be), rather than at the first need.
 
         `to_write` loads it in the precision that the collection's documents are read in; questions are asked in the
-        faster one. Raises InfinidocError if the collection was read with another model, adapter or precision.
+        faster one of fp32 and bf16. Raises InfinidocError if the collection was read with another model, adapter or
+        precision.
         """
         from infinidoc.model.base import base_digest, choose_device, ensure, load_base
+        from infinidoc.model.quantization import quantise
 
         identity = self.store.identity if Store.exists(self.directory) else None
         precision = self._wanted_precision or wanted() or fastest(choose_device())
@@ -150,7 +152,9 @@ class Collection:
                     "leave --precision out, or ingest into another collection",
                 )
             precision = identity.precision
-        if self._base is None or (to_write and name_of(self._base.dtype) != precision):
+        if precision == INT8 and not to_write:
+            precision = fastest(choose_device())
+        if self._base is None or (self._base.precision != precision and (to_write or self._base.precision == INT8)):
             ensure(self.model)
             if identity and (found := base_digest(self.model)) != identity.model_digest:
                 raise InfinidocError(
@@ -160,6 +164,8 @@ class Collection:
                 )
             base = load_base(self.model, dtype=dtype_of(precision))
             self._adapter = self._attach(base, identity)
+            if precision == INT8:
+                quantise(base)
             self._base = base
         return self._base
 
@@ -232,7 +238,7 @@ class Collection:
             head = (adapter.head() if adapter else None) or untrained_head(base)
             name, digest = (adapter.card.reference, adapter.digest) if adapter else (NONE, "")
             kernel = base.model.config.infini_kernel if self._wanted_memory else NO_KERNEL
-            identity = Identity(base.name, base.digest, name, digest, kernel, name_of(base.dtype))
+            identity = Identity(base.name, base.digest, name, digest, kernel, base.precision)
             Store.create(self.directory, identity, head.tensors()).close()
         notify = notify or (lambda progress: None)
         if engine == "here":

@@ -34,7 +34,7 @@ class Settings:
 
     dimensions: int = 128
     layer: int | None = None
-    steps: int = 400
+    steps: int = 800
     rate: float = 1e-3
     made: int = 600
     cut: int = 150

@@ -420,5 +420,5 @@ def test_precision_from_the_environment(tiny, monkeypatch):
     monkeypatch.setenv("INFINIDOC_PRECISION", "bf16")
     assert load_base(str(tiny)).model.dtype is torch.bfloat16
     monkeypatch.setenv("INFINIDOC_PRECISION", "fp8")
-    with pytest.raises(InfinidocError, match="INFINIDOC_PRECISION is fp8: choose fp32 or bf16"):
+    with pytest.raises(InfinidocError, match="INFINIDOC_PRECISION is fp8: choose fp32, bf16 or int8"):
         load_base(str(tiny))

@@ -339,8 +339,30 @@ def test_a_collection_is_read_in_one_precision_and_asked_in_any(docs, tiny):
         pytest.raises(InfinidocError, match="read in bf16, not in fp32"),
     ):
         other.ingest([docs])
-    with pytest.raises(InfinidocError, match="choose fp32 or bf16"):
+    with pytest.raises(InfinidocError, match="choose fp32, bf16 or int8"):
         Collection.open("half", precision="fp8")
+
+
+def test_documents_can_be_read_in_int8_and_are_asked_about_without(docs, tiny, monkeypatch):
+    with Collection.open("small", str(tiny), precision="int8") as small, Collection.open("exact", str(tiny)) as exact:
+        small.ingest([docs])
+        exact.ingest([docs])
+        assert small.store.identity.precision == "int8"
+        assert small.load(to_write=True).precision == "int8"
+        assert small.load().precision in ("fp32", "bf16")
+        question = "What does the Amalia carry?"
+        assert small.recall(question)[0].document == exact.recall(question)[0].document
+        for rounded, whole in zip(small.store.state(), exact.store.state(), strict=True):
+            error = (whole.association - rounded.association).norm()
+            assert 0 < error < 0.1 * whole.association.norm()
+        before = sums(small)
+        (docs / "new.txt").write_text("The Zephyr sank off Cape Wrath in the winter storms of that year.")
+        small.ingest([docs])
+        small.remove(small.find("new.txt"))
+        assert_same_memory(sums(small), before, tolerance=1e-9)
+    monkeypatch.setenv("INFINIDOC_PRECISION", "int8")
+    with Collection.open("exact") as exact:
+        assert exact.load().precision in ("fp32", "bf16")
 
 
 def test_without_a_memory_the_addresses_are_the_same_and_the_upper_layers_rest(docs, tiny):

@@ -1,0 +1,56 @@
+"""Linear maps in int8 against what they stand for."""
+
+import pytest
+import torch
+from torch import nn
+
+from infinidoc.model.attention import attach
+from infinidoc.model.base import load_base
+from infinidoc.model.quantization import Inputs, Int8Linear, naive_int8_linear, quantise, quantised
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(1, 1, 32), (2, 7, 32), (3, 32)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_it_computes_what_the_reference_does(shape, dtype, bias):
+    torch.manual_seed(0)
+    linear = nn.Linear(32, 24, bias=bias).to(dtype)
+    x = torch.randn(shape, dtype=dtype)
+    with torch.no_grad():
+        found = Int8Linear(linear, Inputs())(x)
+    expected = naive_int8_linear(x.reshape(-1, 32), linear.weight.detach()).view(*shape[:-1], 24)
+    expected = expected + (linear.bias.detach().double() if bias else 0)
+    assert found.dtype is dtype
+    tolerance = 1e-5 if dtype is torch.float32 else 2e-2
+    torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_maps_of_one_input_round_it_once_and_the_next_input_again():
+    inputs = Inputs()
+    one, two = torch.randn(2, 4), torch.randn(2, 4)
+    assert inputs.quantised(one)[0] is inputs.quantised(one)[0]
+    assert torch.equal(inputs.quantised(two)[0], quantised(two)[0])
+    assert torch.equal(inputs.quantised(one)[0], quantised(one)[0])
+
+
+def test_each_row_has_a_scale_of_its_own_and_zeros_stay_zeros():
+    rows = torch.tensor([[1.0, -2.0, 0.5], [1000.0, 10.0, -1000.0], [0.0, 0.0, 0.0]])
+    small, scale = quantised(rows)
+    assert small.tolist() == [[64, -127, 32], [127, 1, -127], [0, 0, 0]]
+    torch.testing.assert_close(small * scale, rows, rtol=0, atol=4.0)
+    assert ((small * scale - rows).abs() <= scale / 2 + 1e-6).all()
+
+
+@pytest.mark.real
+def test_a_quantised_model_predicts_nearly_the_same(real_base):
+    """The embedded model's own activations, with the outliers that they have."""
+    base = load_base(str(real_base.path))  # a copy of its own
+    attach(base.model)
+    ids = torch.tensor([[*base.start, *base.encode("The committee met on the first Monday of May.")]])
+    with torch.no_grad():
+        before = base.model(ids).logits.log_softmax(-1)
+        quantise(base)
+        after = base.model(ids).logits.log_softmax(-1)
+    assert base.precision == "int8"
+    divergence = (before.exp() * (before - after)).sum(-1).mean()
+    assert 0 < divergence < 0.1
