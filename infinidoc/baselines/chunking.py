@@ -8,7 +8,7 @@ from infinidoc.documents.document import Document
 
 CHUNK_TOKENS = 128  # of the reader's tokens
 OVERLAP_TOKENS = 32
-DEPTH = 5  # chunks in the prompt
+DEPTH = 2  # chunks in the prompt: more mislead a small reader
 Encode = Callable[[str], list[int]]
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]”’»]*\s+(?=[^\sa-z])|(?<=[。！？])|\n+")

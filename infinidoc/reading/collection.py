@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import: only what ru
 
 TOP = 4
 MAX_TOKENS = 128
-WORTH_READING = 0.6  # of the best passage's score: a passage below it would cost time and mislead a small reader
+WORTH_READING = 0.8  # of the best passage's score: one below it would cost time and mislead a small reader
 KERNEL = "least_squares"  # where no adapter names one
 
 
@@ -274,40 +274,44 @@ class Collection:
         base, warm = self.load(), self._warmed()
         began = time.perf_counter()
         timings: dict[str, float] = {}
-        sources: list[Source] = []
+        found: list[Found] = []
         if not memory_only:
-            sources = self.recall(question, top)
-            if sources and sources[0].score < self.head.threshold:
-                sources = []
-            sources = [source for source in sources if source.score >= WORTH_READING * sources[0].score]
+            found = self._find(question, top)
+            if found and found[0].source.score < self.head.threshold:
+                found = []
+            found = [one for one in found if one.source.score >= WORTH_READING * found[0].source.score]
             timings["recall"] = time.perf_counter() - began
 
         def emit(text: str) -> None:
             timings.setdefault("first_token", time.perf_counter() - began)
             on_text(text)
 
-        answered, text = memory_only or bool(sources), ""
+        answered, text = memory_only or bool(found), ""
         if answered:
-            ids, shown = fitting_prompt(base, question, [source.text for source in sources], max_tokens)
-            sources = sources[:shown]
+            _, fitting = fitting_prompt(base, question, [one.source.text for one in found], max_tokens)
+            found = found[:fitting]
+            ids, _ = fitting_prompt(base, question, in_pieces(found), max_tokens)
             text = generate(base, ids, warm.state, max_tokens, emit)
             answered = not refuses(text)
         if not text:
             text = NO_ANSWER if answered else NOTHING
             emit(text)
         timings["total"] = time.perf_counter() - began
-        answer = Answer(question, text, answered, memory_only, sources, timings)
+        answer = Answer(question, text, answered, memory_only, [one.source for one in found], timings)
         self.store.log_answer(answer.to_dict())
         return answer
 
     def recall(self, question: str, top: int = TOP) -> list[Source]:
         """The passages that a question needs, best first, whether or not they bear on it: no answer, no log."""
+        return [found.source for found in self._find(question, top)]
+
+    def _find(self, question: str, top: int) -> "list[Found]":
         from infinidoc.model.addresses import question_vectors
         from infinidoc.reading.recall import recall
 
         warm = self._warmed()
         paths = {document.id: document.path for document in warm.documents}
-        sources = []
+        found = []
         for recalled in recall(warm.blocks, *question_vectors(self.load(), self.head, question), top):
             row = self.store.passage(recalled.passage)
             if row is None:  # another process has removed it since
@@ -315,8 +319,9 @@ class Collection:
             identifier, start, end = row
             document, path = self.store.document(identifier), paths[identifier]
             text = document.text[start:end]
-            sources.append(Source(display(path), path, document.locate(start), round(recalled.score, 4), text))
-        return sources
+            source = Source(display(path), path, document.locate(start), round(recalled.score, 4), text)
+            found.append(Found(source, document.text, start, end))
+        return found
 
     def _warmed(self) -> "Warm":
         """The addresses and the memory, read again only when the collection has changed."""
@@ -353,6 +358,29 @@ class Collection:
 
         if documents:
             forget(self.store, self.load(to_write=True), self.head, documents)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A recalled passage, and where it stands in its document's whole text."""
+
+    source: Source
+    whole: str
+    start: int
+    end: int
+
+
+def in_pieces(found: Sequence[Found]) -> list[str]:
+    """The text of passages, best first; those that follow each other in a document as one, as they stand there."""
+    pieces: list[list[Found]] = []
+    for one in sorted(found, key=lambda one: (one.source.path, one.start)):
+        last = pieces[-1][-1] if pieces else None
+        if last and last.source.path == one.source.path and not one.whole[last.end : one.start].strip():
+            pieces[-1].append(one)
+        else:
+            pieces.append([one])
+    pieces.sort(key=lambda piece: -max(one.source.score for one in piece))
+    return [piece[0].whole[piece[0].start : piece[-1].end] for piece in pieces]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,9 @@
 """Asking: sources, refusals, the log, and what happens when the collection or the model isn't the right one."""
 
+import itertools
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,7 +11,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.model.attention import CompressiveMemory, attention_modules
 from infinidoc.reading import answering
 from infinidoc.reading import collection as collection_module
-from infinidoc.reading.collection import Collection
+from infinidoc.reading.collection import Collection, Found, Source, in_pieces
 from tests.reading.library import write_library
 from tests.tiny import tiny_model
 
@@ -211,6 +215,35 @@ def test_passages_far_behind_the_best_are_not_read(collection, monkeypatch):
     assert len(collection.ask("Which ship carries salt?", max_tokens=2).sources) == 2
     monkeypatch.setattr(collection_module, "WORTH_READING", 1.0)
     assert len(collection.ask("Which ship carries salt?", max_tokens=2).sources) == 1
+
+
+def test_passages_that_follow_each_other_are_read_as_they_stand_in_the_document():
+    text = "First.  Second. Third. Fourth."
+    places = {"First.": 0.5, "Second.": 0.7, "Fourth.": 0.9}
+    found = [
+        Found(Source("a.txt", "/a.txt", "", score, part), text, text.index(part), text.index(part) + len(part))
+        for part, score in sorted(places.items(), key=lambda item: -item[1])
+    ]
+    other = Found(Source("b.txt", "/b.txt", "", 0.8, "Third."), "Third.", 0, 6)
+    assert in_pieces([found[0], other, *found[1:]]) == ["Fourth.", "Third.", "First.  Second."]
+    assert in_pieces([]) == []
+
+
+def test_the_reader_sees_neighbours_as_one_passage(collection, monkeypatch):
+    seen = []
+    monkeypatch.setattr(answering, "generate", lambda base, ids, *_: seen.append(base.tokenizer.decode(ids)) or "yes")
+    answer = collection.ask("Which ship carries salt?", top=50)
+    assert len(answer.sources) > 10
+    scores = [source.score for source in answer.sources]
+    assert scores == sorted(scores, reverse=True)
+    wholes = {source.path: Path(source.path).read_text() for source in answer.sources}
+    neighbours = []
+    for one, other in itertools.permutations(answer.sources, 2):
+        between = re.search(re.escape(one.text) + r"\s+" + re.escape(other.text), wholes[one.path])
+        if one.path == other.path and between:
+            neighbours.append(between[0])
+    assert neighbours
+    assert all(together in seen[0] for together in neighbours)
 
 
 @pytest.mark.real
