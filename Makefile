@@ -34,7 +34,8 @@ train: model
 	$(BIN)/infinidoc train joined --init $(RUNS)/head --init $(RUNS)/memory --init $(RUNS)/reader --out $(RUNS)/joined
 	$(BIN)/infinidoc train finish --init $(RUNS)/joined --out $(RUNS)/finish
 	$(BIN)/infinidoc train finish --init $(RUNS)/finish --out $(RUNS)/last
-	cp $(RUNS)/last/adapter.safetensors $(RUNS)/last/curves.png infinidoc/adapters/smollm2-135m-instruct/
+	$(BIN)/infinidoc train settle --init $(RUNS)/last --out $(RUNS)/settled
+	cp $(RUNS)/settled/adapter.safetensors $(RUNS)/settled/curves.png infinidoc/adapters/smollm2-135m-instruct/
 
 # Interrupted, it goes on.
 BENCH ?= quick

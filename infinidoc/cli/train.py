@@ -21,16 +21,17 @@ app = typer.Typer(
     help="""Train an adapter: what a frozen base model needs to recall, to read and to remember.
 
     An adapter has up to three parts. Each can be trained alone; `joined` goes on from those and makes one of them, and
-    `finish` trains that one further, mostly on reading:
+    `finish` trains that one further, mostly on reading; `settle` brings it back to plain prose:
 
       infinidoc train address-head --out runs/head
       infinidoc train reader --out runs/reader
       infinidoc train memory --out runs/memory
       infinidoc train joined --init runs/head --init runs/memory --init runs/reader --out runs/joined
       infinidoc train finish --init runs/joined --out runs/finish
+      infinidoc train settle --init runs/finish --out runs/settled
 
     A run keeps checkpoints: the same command goes on where it was interrupted. It writes log.csv, curves.png and, at
-    the end, adapter.safetensors; infinidoc ingest --adapter runs/finish … then uses it.""",
+    the end, adapter.safetensors; infinidoc ingest --adapter runs/settled … then uses it.""",
 )
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The run's directory: checkpoints, log, curves, adapter.")]
@@ -132,13 +133,32 @@ def finish(
     precision: Precision = "auto",
     model: ModelOption = None,
 ) -> None:
-    """Train a joined adapter further: mostly reading, and back towards the base model on plain prose.
+    """Train a joined adapter further, mostly on reading.
 
     Example:
 
       infinidoc train finish --init runs/joined --out runs/finish
     """
     run("finish", out, steps, seed, processes, init, precision, model)
+
+
+@app.command()
+def settle(
+    out: Out,
+    steps: Steps = None,
+    seed: Seed = 0,
+    processes: Processes = None,
+    init: Init = [],  # noqa: B006
+    precision: Precision = "auto",
+    model: ModelOption = None,
+) -> None:
+    """Bring a finished adapter back towards the base model on plain prose, and teach it to go on from its memory.
+
+    Example:
+
+      infinidoc train settle --init runs/finish --out runs/settled
+    """
+    run("settle", out, steps, seed, processes, init, precision, model)
 
 
 def run(

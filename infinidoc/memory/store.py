@@ -6,9 +6,10 @@ new one, and perhaps files that nobody names: the next writer sweeps them up.
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -27,6 +28,7 @@ from infinidoc.model.kernels import State
 
 FORMAT = "1"
 MANIFEST = "manifest.sqlite"
+INDEX_SUFFIX = ".faiss"
 ADDRESS_FILE_ROWS = 65_536  # 8 MiB: few enough files to search, small enough to rewrite when a document goes
 LOCK_SECONDS = 10.0
 LOOKS = 10  # a writer would have to commit this often between a reader's look-up and its reading
@@ -154,7 +156,7 @@ class Store:
         return row
 
     def counts(self) -> dict[str, int]:
-        """Documents, pages, tokens, passages; and the bytes of text, addresses and compressive state."""
+        """Documents, pages, tokens, passages; and the bytes of text, addresses, index and compressive state."""
         query = "SELECT COUNT(*), TOTAL(pages), TOTAL(tokens), TOTAL(LENGTH(CAST(text AS BLOB))) FROM documents"
         documents, pages, tokens, text = map(int, self._sql.execute(query).fetchone())
         passages, rows = map(int, self._sql.execute("SELECT COUNT(*), TOTAL(tokens) FROM passages").fetchone())
@@ -165,6 +167,7 @@ class Store:
             "passages": passages,
             "text_bytes": text,
             "address_bytes": rows * self._address_size(),
+            "index_bytes": self.index.stat().st_size if self.index and self.index.exists() else 0,
             "state_bytes": tensors.nbytes(self._read_named("state")) if self.meta("state") else 0,
         }
 
@@ -193,10 +196,12 @@ class Store:
                 missing = error
         raise InfinidocError(f"{missing} is missing", "remove the collection and ingest again")
 
-    def addresses(self) -> list[AddressBlock]:
-        """All addresses as they are at this moment, block by block."""
+    def addresses(self, after: int = 0) -> list[AddressBlock]:
+        """All addresses as they are at this moment, block by block: of files that hold a passage later than `after`."""
+        query = """SELECT file, id, row FROM passages
+                   WHERE ?1 = 0 OR file IN (SELECT file FROM passages WHERE id > ?1) ORDER BY file, row"""
         for _ in range(LOOKS):
-            rows = self._sql.execute("SELECT file, id, row FROM passages ORDER BY file, row").fetchall()
+            rows = self._sql.execute(query, (after,)).fetchall()
             by_file: dict[str, tuple[list[int], list[int]]] = {}
             for file, passage, row in rows:
                 passages, starts = by_file.setdefault(file, ([], []))
@@ -207,6 +212,30 @@ class Store:
             except FileNotFoundError as error:
                 missing = error
         raise InfinidocError(f"{missing} is missing", "remove the collection and ingest again")
+
+    def addresses_of(self, passages: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
+        """Those of these passages that are still there, with their addresses (tokens, 128)."""
+        query = "SELECT file, row, tokens FROM passages WHERE id = ?"
+        for passage in passages:
+            row = self._sql.execute(query, (passage,)).fetchone()
+            if row is not None:
+                with suppress(FileNotFoundError):  # a writer has just removed or moved it
+                    yield passage, self._address_rows(row[0])[row[1] : row[1] + row[2]]
+
+    @property
+    def index(self) -> Path | None:
+        """The file of an approximate index, if there is one; how it is made is for those who use it to know."""
+        name = self.meta("index")
+        return self.directory / name if name else None
+
+    @property
+    def indexed_until(self) -> int:
+        """The last passage that the index covers; 0 without one."""
+        return int(self.meta("indexed_until") or 0) if self.index else 0
+
+    def tokens_after(self, passage: int) -> int:
+        """The tokens of all passages that came later than this one."""
+        return int(self._sql.execute("SELECT TOTAL(tokens) FROM passages WHERE id > ?", (passage,)).fetchone()[0])
 
     def _address_rows(self, file: str) -> Tensor:
         return tensors.read(self.directory, file)["addresses"]
@@ -248,10 +277,25 @@ class Store:
             for new in add:
                 self._insert(new, now)
             self._set_meta("state", name)
+            index = self.meta("index") or ""
+            if gone:  # an index keeps what was indexed
+                self._set_meta("index", "")
             self._forget_unused(touched)
-        self._discard([*touched, old])
+        self._discard([*touched, old, index])
         if gone:
             self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def take_index(self, file: Path, until: int) -> None:
+        """Makes a file an index of the passages up to one, in place of the index that there was."""
+        assert self._writing, "take_index() belongs inside writing()"
+        name, old = f"index-{self.revision}-{until}{INDEX_SUFFIX}", self.meta("index") or ""
+        os.replace(file, self.directory / name)
+        tensors.sync_directory(self.directory)
+        with self._transaction():
+            self._set_meta("index", name)
+            self._set_meta("indexed_until", str(until))
+            self._forget_unused([])
+        self._discard([old])
 
     def merge_small_files(self) -> None:
         """Joins neighbouring address files up to `ADDRESS_FILE_ROWS`, so that a search opens few."""
@@ -328,16 +372,20 @@ class Store:
         """Deletes those of these tensor files that the manifest doesn't name any more."""
         for file in filter(None, files):
             named = self._sql.execute("SELECT 1 FROM address_files WHERE name = ?", (file,)).fetchone()
-            if not named and file not in (self.meta("state"), self.meta("address_head")):
+            if not named and file not in self._named_files():
                 (self.directory / file).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
         """Deletes the tensor files that the manifest doesn't name."""
         named = {name for (name,) in self._sql.execute("SELECT name FROM address_files")}
-        named |= {self.meta("state"), self.meta("address_head")}
-        for path in [*self.directory.glob(f"*{tensors.SUFFIX}"), *self.directory.glob(".*.tmp")]:
-            if path.name not in named:
-                path.unlink(missing_ok=True)
+        named |= self._named_files()
+        for pattern in (f"*{tensors.SUFFIX}", f"*{INDEX_SUFFIX}", ".*.tmp"):
+            for path in self.directory.glob(pattern):
+                if path.name not in named:
+                    path.unlink(missing_ok=True)
+
+    def _named_files(self) -> set[str | None]:
+        return {self.meta("state"), self.meta("address_head"), self.meta("index")}
 
     def _set_meta(self, key: str, value: str) -> None:
         self._sql.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))

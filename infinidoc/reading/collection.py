@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import: only what ru
     from infinidoc.model.addresses import AddressHead
     from infinidoc.model.base import BaseModel
     from infinidoc.model.kernels import State
+    from infinidoc.reading.approximate import Index
     from infinidoc.reading.ingest import Progress, Summary
 
 TOP = 4
@@ -307,12 +308,14 @@ class Collection:
 
     def _find(self, question: str, top: int) -> "list[Found]":
         from infinidoc.model.addresses import question_vectors
+        from infinidoc.reading.approximate import recall_with
         from infinidoc.reading.recall import recall
 
         warm = self._warmed()
         paths = {document.id: document.path for document in warm.documents}
+        wanted = (warm.blocks, *question_vectors(self.load(), self.head, question), top)
         found = []
-        for recalled in recall(warm.blocks, *question_vectors(self.load(), self.head, question), top):
+        for recalled in recall_with(warm.index, self.store, *wanted) if warm.index else recall(*wanted):
             row = self.store.passage(recalled.passage)
             if row is None:  # another process has removed it since
                 continue
@@ -325,9 +328,13 @@ class Collection:
 
     def _warmed(self) -> "Warm":
         """The addresses and the memory, read again only when the collection has changed."""
-        revision = self.store.revision
-        if self._warm is None or self._warm.revision != revision:
-            self._warm = Warm(revision, self.store.documents(), self.store.addresses(), self.store.state())
+        from infinidoc.reading.approximate import open_index
+
+        store = self.store
+        if self._warm is None or self._warm.revision != store.revision:
+            revision, index = store.revision, open_index(store)
+            blocks = store.addresses(after=index.until if index else 0)
+            self._warm = Warm(revision, store.documents(), blocks, index, store.state())
         return self._warm
 
     def log(self, last: int | None = None) -> list[dict[str, Any]]:
@@ -389,7 +396,8 @@ class Warm:
 
     revision: int
     documents: list[StoredDocument]
-    blocks: list[AddressBlock]
+    blocks: list[AddressBlock]  # what is searched exactly
+    index: "Index | None"
     state: "list[State] | None"
 
 

@@ -23,6 +23,7 @@ from infinidoc.model.addresses import AddressHead
 from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import Encoding, add, subtract
 from infinidoc.model.kernels import State
+from infinidoc.reading import approximate
 
 if TYPE_CHECKING:
     from infinidoc.reading.cluster import Cluster, Remote
@@ -108,6 +109,10 @@ def ingest(
         if sync:
             run.drop_vanished([Path(os.path.abspath(path)) for path in on_disk])
         store.merge_small_files()
+        if approximate.is_due(store):
+            progress.name = "an index of the addresses"
+            notify(progress)
+            approximate.build(store)
     summary.seconds = time.perf_counter() - began
     summary.collection = store.counts()
     return summary

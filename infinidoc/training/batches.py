@@ -104,7 +104,7 @@ def tell(base: BaseModel, examples: Sequence[Example]) -> tuple[list[State] | No
     return state, [_scaled(layer, 1 / layer.tokens) for layer in total]
 
 
-def divergence(base: BaseModel, texts: Sequence[str], tokens: int = 256) -> Tensor:
+def divergence(base: BaseModel, texts: Sequence[str], tokens: int) -> Tensor:
     """How far LoRA has moved the model's predictions on plain text: KL(base ‖ adapted), nats per token."""
     ids, mask = side_by_side([base.encode(text)[:tokens] for text in texts], base.start)
     ids, mask = ids.to(base.device), mask.to(base.device)

@@ -115,3 +115,12 @@ def prose() -> tuple[str, ...]:
         for _, member in sorted(vars(module).items()):
             texts.append(" ".join((inspect.getdoc(member) or "").split()))
     return tuple(dict.fromkeys(text for text in texts if len(text) > 300))
+
+
+def plain(rng: random.Random, characters: int) -> str:
+    """A text to go on with, longer than so many characters: an article, or prose."""
+    if rng.random() < 0.5:
+        texts = list(prose())
+    else:
+        texts = [" ".join(article) for article in rng.choice([written(), xquad(held_out=False)]).articles]
+    return rng.choice([text for text in texts if len(text) > characters])

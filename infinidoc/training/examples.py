@@ -7,11 +7,12 @@ memory of its own; the prompt stands in the window; nothing but the memory joins
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from textwrap import wrap
 
 from infinidoc.evaluation import passkey as passkey_task
 from infinidoc.evaluation.babi import Story
 from infinidoc.model.prompts import REFUSAL, question_prompt
-from infinidoc.training.corpus import Corpus, prose, sentences, xquad
+from infinidoc.training.corpus import Corpus, plain, prose, sentences, xquad
 from infinidoc.training.generated import passage as generated_passage
 
 FILLER = passkey_task.FILLER + " "
@@ -175,17 +176,13 @@ def story(rng: random.Random, told: Story, background: float = 0.0) -> Example:
     return Example(text, conversation([(told.question, told.answer)]), (), background)
 
 
-def continued(rng: random.Random, segments: int) -> Example:
-    """Prose whose beginning is in the memory: does the memory help to go on?"""
-    text = rng.choice([text for text in prose() if len(text) > 1500] if segments > 1 else prose())
-    pieces = sentences(text)
-    start = rng.randrange(max(1, len(pieces) - 6 * segments))
-    cut = [" ".join(pieces[start + 4 * n : start + 4 * n + 4]) for n in range(segments + 1)]
-    cut = [piece[:900] for piece in cut if piece]
-    if len(cut) < 2:
-        return continued(rng, 1)
-    first, _, rest = cut[-1].partition(" ")
-    return Example(tuple(cut[:-1]), ((first, " " + rest),), prose=tuple(range(len(cut) - 1)))
+def continued(rng: random.Random, characters: int, segments: int) -> Example:
+    """A text whose beginning is in the memory, in up to `segments` pieces: does the memory help to go on?"""
+    pieces = wrap(plain(rng, 2 * characters), characters)
+    last = rng.randrange(1, len(pieces))
+    told = pieces[max(0, last - rng.randint(1, segments)) : last]
+    first, _, rest = pieces[last].partition(" ")
+    return Example(tuple(told), ((first, " " + rest),), prose=tuple(range(len(told))))
 
 
 def shortest(answers: Sequence[str]) -> str:

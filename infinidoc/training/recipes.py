@@ -57,7 +57,7 @@ def remembered(rng: random.Random, progress: float) -> Example:
 
 
 def continued(rng: random.Random, progress: float) -> Example:
-    return examples.continued(rng, rng.choice([1, 2, 3]))
+    return examples.continued(rng, rng.choice([600, 1200, 1800]), segments=3)
 
 
 def stories(rng: random.Random, progress: float) -> Example:
@@ -111,7 +111,7 @@ JOINED = {
     "answering": 3.0,
     "keep": 3.0,
 }
-# The last run: mostly reading real passages, and back towards the base model on plain prose.
+# The run after it: mostly reading real passages, and back towards the base model on plain prose.
 FINISH = {
     "facts": 1.5,
     "passkey": 2.5,
@@ -123,6 +123,8 @@ FINISH = {
     "answering": 5.0,
     "keep": 5.0,
 }
+# The last run: whole segments of plain prose, as the base model reads them, and going on from what the memory holds.
+SETTLE = FINISH | {"facts": 1.0, "continued": 8.0, "reading": 5.0, "answering": 4.0, "keep": 9.0}
 PARTS: Mapping[str, Settings] = {
     "memory": Settings(rank=16, steps=260, batch_tokens=1500, tasks=MEMORY),
     "reader": Settings(rank=16, mlp=True, steps=230, batch_tokens=1800, rate=0.7, tasks=READER),
@@ -145,6 +147,16 @@ PARTS: Mapping[str, Settings] = {
         rate=0.4,
         tasks=FINISH,
         keep=4.0,
+        hard_from=1.0,
+    ),
+    "settle": Settings(
+        rank=32,
+        mlp=True,
+        steps=260,
+        batch_tokens=1700,
+        rate=0.3,
+        tasks=SETTLE,
+        keep=12.0,
         hard_from=1.0,
     ),
 }

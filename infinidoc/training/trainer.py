@@ -28,12 +28,13 @@ from infinidoc.model.base import BaseModel
 from infinidoc.model.kernels import State
 from infinidoc.model.lora import add_lora, loras
 from infinidoc.training.batches import divergence, gather, run
-from infinidoc.training.corpus import prose
+from infinidoc.training.corpus import plain
 from infinidoc.training.examples import Example
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.csv"
 COLUMNS = ["step", "task", "loss", "right", "tokens", "seconds"]
 BACKGROUND_DECAY = 0.95
+KEEP_TOKENS = 512  # of a text on which the model is held to the base: as long as a segment, or its end drifts away
 GATE_BIAS, WRITE_BIAS = -2.0, 2.0  # gates begin a little open, or no gradient would ever reach them
 # Gates learn 30 times faster than LoRA, or they never move (DESIGN.md, 1); nothing decays.
 RATES = {"lora": 1e-3, "gate": 3e-2, "token": 1e-3}
@@ -127,7 +128,8 @@ class Trainer:
         progress = self.step / settings.steps
         task = rng.choices(list(settings.tasks), list(settings.tasks.values()))[0]
         if task == "keep":
-            loss = settings.keep * divergence(self.base, rng.sample(prose(), max(1, settings.batch_tokens // 700)))
+            texts = [plain(rng, 1500) for _ in range(max(1, settings.batch_tokens // KEEP_TOKENS))]
+            loss = settings.keep * divergence(self.base, texts, KEEP_TOKENS)
             right, tokens = 0.0, 0
         else:
             make = self.makers[task]

@@ -96,6 +96,19 @@ def test_refused_questions_of_real_articles_have_no_answer_on_show():
     assert found > 50
 
 
+def test_a_continued_text_goes_on_where_the_memory_ends():
+    rng = random.Random(0)
+    articles = [*xquad(held_out=False).articles, *written().articles]
+    texts = ["".join(" ".join(text).split()) for text in articles] + ["".join(text.split()) for text in prose()]
+    for _ in range(30):
+        example = examples.continued(rng, 600, segments=3)
+        [(first, rest)] = example.turns
+        pieces = [*example.told, first + rest]
+        assert 1 <= len(example.told) <= 3
+        assert all(len(piece) <= 600 for piece in pieces)
+        assert any("".join("".join(pieces).split()) in text for text in texts)
+
+
 def test_haystacks_grow_with_the_run():
     early = [recipes.facts(random.Random(seed), 0.05) for seed in SEEDS]
     late = [recipes.facts(random.Random(seed), 1.0) for seed in SEEDS]

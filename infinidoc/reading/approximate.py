@@ -1,0 +1,117 @@
+"""Recall among more tokens than an exact search can look at in time: an inverted file with product quantisation (faiss;
+arXiv 1702.08734) proposes passages, and those are compared exactly. Needs infinidoc[index].
+
+An index covers the passages up to the one that was the last when it was built. Later ones are searched exactly, until
+there are enough of them for a new index; when a document goes, its index goes with it. `benchmarks/approximate.py`
+measures what it misses, and when it pays.
+"""
+
+import math
+import os
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from infinidoc.memory.records import AddressBlock
+from infinidoc.memory.store import Store
+from infinidoc.model.addresses import SCALE, score
+from infinidoc.reading.recall import Recalled, recall
+
+EXACT_TOKENS = 10_000_000  # that are searched exactly: about a second of two cores
+CANDIDATES = 512  # passages that are compared exactly
+CELLS_READ = 32  # per token of a question
+TOKENS_FOUND = 256  # per token of a question
+CODE = "PQ16"  # 16 bytes a token, and 8 for the number of its passage
+TRAINING_TOKENS = 64  # per cell
+
+
+@dataclass(frozen=True)
+class Index:
+    """`until` is the last passage that it covers."""
+
+    inverted: Any
+    until: int
+
+    def candidates(self, question: Tensor, weights: Tensor) -> list[int]:
+        """The passages that look best, for a question as vectors (N, 128) and weights (N,).
+
+        A question's token that found nothing in a passage counts there as the worst that it found anywhere.
+        """
+        cosines, passages = self.inverted.search(np.ascontiguousarray(question.numpy()), TOKENS_FOUND)
+        known, place = np.unique(passages, return_inverse=True)
+        place = place.reshape(passages.shape)
+        best = np.repeat(np.where(passages >= 0, cosines, np.inf).min(1, keepdims=True), len(known), axis=1)
+        for token, row in enumerate(place):
+            np.maximum.at(best[token], row, cosines[token])
+        order = np.argsort(-(weights.numpy() @ best))
+        return [int(known[index]) for index in order if known[index] >= 0][:CANDIDATES]
+
+
+def installed() -> bool:
+    return find_spec("faiss") is not None
+
+
+def is_due(store: Store) -> bool:
+    """Whether more is searched exactly than should be, and an index can be built."""
+    return store.tokens_after(store.indexed_until) > EXACT_TOKENS and installed()
+
+
+def build(store: Store) -> None:
+    """Makes an index of all addresses. Takes as much memory as the index itself, and minutes per ten million tokens."""
+    import faiss
+
+    blocks = store.addresses()
+    rows = sum(len(block.addresses) for block in blocks)
+    cells = 2 ** round(math.log2(math.sqrt(rows)))
+    inverted = faiss.index_factory(blocks[0].addresses.shape[1], f"IVF{cells},{CODE}", faiss.METRIC_INNER_PRODUCT)
+    generator = torch.Generator().manual_seed(0)
+    share = min(1.0, TRAINING_TOKENS * cells / rows)
+    sample = [b.addresses[torch.rand(len(b.addresses), generator=generator) < share] for b in blocks]
+    inverted.train(_vectors(torch.cat(sample)))
+    for block in blocks:
+        sizes = np.diff([*block.rows, len(block.addresses)])
+        inverted.add_with_ids(_vectors(block.addresses), np.repeat(np.asarray(block.passages, dtype=np.int64), sizes))
+    handle, temporary = tempfile.mkstemp(dir=store.directory, prefix=".", suffix=".tmp")
+    os.close(handle)
+    try:
+        faiss.write_index(inverted, temporary)
+        store.take_index(Path(temporary), max(max(block.passages) for block in blocks))
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def open_index(store: Store) -> Index | None:
+    """The collection's index, memory-mapped; None if it has none, or faiss isn't installed."""
+    path, until = store.index, store.indexed_until
+    if path is None or not installed():
+        return None
+    import faiss
+
+    try:
+        inverted = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+    except RuntimeError:  # gone by now, or damaged: an exact search is slower and right
+        return None
+    inverted.nprobe = CELLS_READ
+    return Index(inverted, until)
+
+
+def recall_with(
+    index: Index, store: Store, later: list[AddressBlock], question: Tensor, weights: Tensor, top: int
+) -> list[Recalled]:
+    """`recall`, where `later` are the blocks that hold passages which the index doesn't cover."""
+    found = {recalled.passage: recalled for recalled in recall(later, question, weights, top)}
+    for passage, addresses in store.addresses_of(index.candidates(question, weights)):
+        value = float(score(question, weights, addresses, [0])[0])
+        found[passage] = Recalled(passage, value)
+    return sorted(found.values(), key=lambda recalled: -recalled.score)[:top]
+
+
+def _vectors(addresses: Tensor) -> np.ndarray[Any, Any]:
+    return (addresses.float() / SCALE).numpy()
