@@ -5,23 +5,27 @@
 
 Questions: those on the held-out articles of `infinidoc/training/data/xquad-en-dev.json`, and paraphrases of such with
 little of their passage's wording (`paraphrases.jsonl`, written by hand for this benchmark, never trained on).
-Needs `infinidoc[rag]` for BM25 (bm25s, with stemming and stop words) and all-MiniLM-L6-v2.
+Needs `infinidoc[rag]` for BM25 (bm25s, with stemming and stop words) and all-MiniLM-L6-v2, `infinidoc[index]` for
+product quantisation.
 """
 
 import argparse
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from infinidoc.model import adapters
 from infinidoc.model.addresses import SCALE, AddressHead, untrained_head
 from infinidoc.model.base import load_base
-from infinidoc.training.address_head import Pairs, cached_states, places, real_pairs
+from infinidoc.training.address_head import Pairs, States, cached_states, places, real_pairs
 from infinidoc.training.corpus import xquad
 
+Rounding = Callable[[Tensor], Tensor]  # unit vectors (…, 128) to what is left of them
 PARAPHRASES = Path(__file__).with_name("paraphrases.jsonl")
 
 
@@ -36,17 +40,33 @@ def with_paraphrases(real: Pairs) -> tuple[Pairs, list[int], list[int]]:
     return Pairs(real.passages, [*real.questions, *extra]), [*range(number)], [*range(number, number + len(extra))]
 
 
-def scores(head: AddressHead, states, bits: int = 8) -> torch.Tensor:
-    """Late interaction as `ask` computes it, with addresses rounded to so many bits."""
+def scalar(bits: int) -> Rounding:
+    """Numbers of so many bits; of fewer than 8, scaled to an address's largest, or most of them would go unused."""
     step = SCALE if bits == 8 else 2 ** (bits - 1) - 1
-    rows = []
-    # Coarser numbers would waste their range on a sphere of 128 dimensions: each address is scaled to its largest one.
-    passages = []
-    for text in states.passages:
-        unit = head.project(text.float() * head.std + head.mean)
+
+    def rounded(unit: Tensor) -> Tensor:
         scale = 1.0 if bits == 8 else unit.abs().amax(-1, keepdim=True)
-        rounded = (unit / scale * step).round() / step * scale
-        passages.append(torch.nn.functional.normalize(rounded, dim=-1))
+        return (unit / scale * step).round() / step * scale
+
+    return rounded
+
+
+def product(size: int, seen: Tensor) -> Rounding:
+    """Product quantisation to so many bytes (Jégou et al. 2011), learnt from the addresses that it will keep."""
+    import faiss
+
+    quantiser = faiss.ProductQuantizer(seen.shape[1], size, 8)
+    quantiser.train(seen.numpy())
+    return lambda unit: torch.from_numpy(quantiser.decode(quantiser.compute_codes(unit.contiguous().numpy())))
+
+
+def scores(head: AddressHead, states: States, rounded: Rounding) -> Tensor:
+    """Late interaction as `ask` computes it, with addresses rounded to what is kept of them."""
+    rows = []
+    passages = [
+        torch.nn.functional.normalize(rounded(head.project(text.float() * head.std + head.mean)), dim=-1)
+        for text in states.passages
+    ]
     for ids, asked in states.questions:
         vectors, weights = head.question(ids, asked.float() * head.std + head.mean)
         rows.append(torch.stack([(vectors @ passage.T).amax(-1) @ weights for passage in passages]))
@@ -91,12 +111,12 @@ def main() -> None:
     pairs, real, paraphrased = with_paraphrases(real_pairs(xquad(held_out=True), xquad(held_out=False)))
     states = cached_states(base, plain, pairs, lambda done, total: None)
     right = [index for _, index in pairs.questions]
-    heads = {"untrained": (plain, 8)}
+    heads = {"untrained": (plain, 128, scalar(8))}
     trained = adapters.load(card).head() if card else None
     if trained:
-        heads["trained"] = (trained, 8)
-        heads["trained, 4 bits"] = (trained, 4)
-        heads["trained, 2 bits"] = (trained, 2)
+        heads["trained"] = (trained, 128, scalar(8))
+        heads["trained, 4 bits"] = (trained, 64, scalar(4))
+        heads["trained, 2 bits"] = (trained, 32, scalar(2))
         # Fewer dimensions of the same head: the directions in which its addresses vary most.
         seen = torch.cat([trained.project(text.float() * plain.std + plain.mean) for text in states.passages])
         directions = torch.linalg.eigh(seen.T @ seen).eigenvectors.flip(1)
@@ -108,13 +128,16 @@ def main() -> None:
                     projection=trained.projection @ turn,
                     question_projection=trained.question_projection @ turn,
                 ),
-                8,
+                dimensions,
+                scalar(8),
             )
+        with contextlib.suppress(ImportError):
+            for size in (32, 16, 8):
+                heads[f"trained, {size} product codes"] = (trained, size, product(size, seen))
     table = []
     with torch.no_grad():
-        for name, (head, bits) in heads.items():
-            size = head.projection.shape[1] * bits // 8
-            table.append((name, size, places(scores(head, states, bits), right)))
+        for name, (head, size, rounded) in heads.items():
+            table.append((name, size, places(scores(head, states, rounded), right)))
     with contextlib.suppress(ImportError):
         table.append(("BM25", None, places(bm25(pairs), right)))
         table.append(("all-MiniLM-L6-v2", None, places(minilm(pairs), right)))

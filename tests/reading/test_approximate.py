@@ -31,7 +31,7 @@ def fill(store, documents, seed=0):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(approximate, "CODE", "SQ8")  # product quantisation learns for ten seconds, however few there are
+    monkeypatch.setattr(approximate, "CODE", "SQ8")  # learning to quantise products takes seconds
 
 
 @pytest.fixture
@@ -52,8 +52,7 @@ def questions(store, count):
         yield torch.nn.functional.normalize(noisy, dim=-1), torch.full((4,), 0.25), block.passages[index]
 
 
-def test_it_proposes_what_an_exact_search_finds_with_the_same_scores(store, monkeypatch):
-    monkeypatch.undo()
+def test_it_proposes_what_an_exact_search_finds_with_the_same_scores(store):
     with store.writing():
         fill(store, 200)
         approximate.build(store)

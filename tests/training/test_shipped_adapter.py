@@ -1,6 +1,8 @@
 """The shipped adapter does on small fixed samples what its model card says it does on larger ones."""
 
+import math
 import random
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ import torch
 from infinidoc.evaluation import passkey
 from infinidoc.evaluation.haystack import filler
 from infinidoc.evaluation.metrics import exact_match
+from infinidoc.evaluation.perplexity import loss
 from infinidoc.evaluation.questions import question_digest
 from infinidoc.model import adapters
 from infinidoc.model.addresses import question_vectors, score
@@ -20,6 +23,7 @@ from infinidoc.training import recipes
 from infinidoc.training.corpus import xquad
 
 pytestmark = pytest.mark.real
+LIBRARY = Path(__file__).parents[2] / "examples" / "library"
 QUIET = {"on_text": lambda text: None}
 
 
@@ -95,6 +99,18 @@ def test_it_remembers_a_pass_key_that_no_window_holds(adapted):
         ids = [*base.start, *base.encode(sample.prompt)]
         right += sample.answer in generate(base, ids, encoding.state, 10, **QUIET)
     assert right >= 4
+
+
+def test_plain_prose_stays_as_likely_as_the_base_model_has_it(adapted, real_base):
+    """Perplexity of whole segments that nobody trained on: at most 2 % more."""
+    base, _ = adapted
+    more = []
+    for name in ("python-faq.rst", "jargon-file.txt"):
+        ids = base.encode((LIBRARY / "reference" / name).read_text("utf-8"))
+        for start in (512, 2048):
+            segment = [*base.start, *ids[start : start + 512]]
+            more.append((loss(base.model, segment, 511) - loss(real_base.model, segment, 511)) / 511)
+    assert math.exp(sum(more) / len(more)) < 1.02
 
 
 def test_its_memory_is_read(adapted):
