@@ -159,7 +159,7 @@ def main() -> None:
     )
     for row in rows:
         print(
-            f"{row['system']:24} {row['bytes_per_token'] or '-':>4} bytes a token"
+            f"{row['system']:26} {row['bytes_per_token'] or '-':>4} bytes a token"
             f"   questions {row['questions_first']:.3f} / {row['questions_first_five']:.3f}"
             f"   paraphrases {row['paraphrases_first']:.3f} / {row['paraphrases_first_five']:.3f}"
         )

@@ -69,6 +69,7 @@ def ingest(
     from infinidoc.documents.discovery import discover
 
     discover(paths, include, exclude)  # complains of paths before seconds go into loading the model
+    from infinidoc.reading import approximate
     from infinidoc.reading.collection import Collection
 
     with Collection.open(collection, model, adapter=adapter, precision=precision, memory=memory) as target:
@@ -79,6 +80,8 @@ def ingest(
             render.print_json(asdict(summary))
         else:
             print_summary(summary, str(target.directory))
+            if approximate.is_missed(target.store):
+                render.note("questions find faster with an index: pip install 'infinidoc[index]', ingest again")
 
 
 class Speed(ProgressColumn):

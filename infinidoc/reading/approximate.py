@@ -62,6 +62,11 @@ def is_due(store: Store) -> bool:
     return store.tokens_after(store.indexed_until) > EXACT_TOKENS and installed()
 
 
+def is_missed(store: Store) -> bool:
+    """Whether an index would help, and can't be built."""
+    return store.tokens_after(0) > EXACT_TOKENS and not installed()
+
+
 def build(store: Store) -> None:
     """Makes an index of all addresses. Takes as much memory as the index itself, and minutes per ten million tokens."""
     import faiss
@@ -95,7 +100,7 @@ def open_index(store: Store) -> Index | None:
     import faiss
 
     try:
-        inverted = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+        inverted: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
     except RuntimeError:  # gone by now, or damaged: an exact search is slower and right
         return None
     inverted.nprobe = CELLS_READ

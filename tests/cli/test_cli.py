@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from infinidoc import cli
+from infinidoc.reading import approximate
 from infinidoc.reading.collection import Collection
 from tests.reading.library import write_library
 
@@ -61,6 +62,13 @@ def test_ingest_prints_a_summary_and_what_was_skipped(run, docs):
     assert "compressive state" in out
     assert err.startswith("skipped docs/picture.png: binary file")
     assert "3 unchanged" in run("ingest", "docs")[1]
+
+
+def test_a_large_collection_without_an_index_says_what_would_help(run, docs, monkeypatch):
+    monkeypatch.setattr(approximate, "installed", lambda: False)
+    assert "infinidoc[index]" not in run("ingest", "docs")[2]
+    monkeypatch.setattr(approximate, "EXACT_TOKENS", 10)
+    assert "pip install 'infinidoc[index]'" in run("ingest", "docs")[2]
 
 
 def test_ingest_json(run, docs):

@@ -83,6 +83,7 @@ def test_what_is_committed_is_there_after_reopening(store):
             "passages": 4,
             "text_bytes": 50,
             "address_bytes": 1280,
+            "index_bytes": 0,
             "state_bytes": 2 * (32 + 32 + 1) * 4,
         }
 
