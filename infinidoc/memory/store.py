@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -213,14 +213,24 @@ class Store:
                 missing = error
         raise InfinidocError(f"{missing} is missing", "remove the collection and ingest again")
 
-    def addresses_of(self, passages: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
-        """Those of these passages that are still there, with their addresses (tokens, 128)."""
-        query = "SELECT file, row, tokens FROM passages WHERE id = ?"
-        for passage in passages:
-            row = self._sql.execute(query, (passage,)).fetchone()
-            if row is not None:
-                with suppress(FileNotFoundError):  # a writer has just removed or moved it
-                    yield passage, self._address_rows(row[0])[row[1] : row[1] + row[2]]
+    def block_of(self, passages: Sequence[int]) -> AddressBlock:
+        """The addresses of these passages, of those that are still there, copied into one block."""
+        query = """SELECT file, id, row, tokens FROM passages
+                   WHERE id IN (SELECT value FROM json_each(?)) ORDER BY file, row"""
+        pieces, found, rows, total = [], [], [], 0
+        opened: dict[str, Tensor] = {}
+        for file, passage, row, size in self._sql.execute(query, (json.dumps(list(passages)),)).fetchall():
+            if file not in opened:
+                try:
+                    opened[file] = self._address_rows(file)
+                except FileNotFoundError:  # a writer has just moved it
+                    continue
+            pieces.append(opened[file][row : row + size])
+            found.append(passage)
+            rows.append(total)
+            total += size
+        addresses = torch.cat(pieces) if pieces else torch.empty(0, self._address_size(), dtype=torch.int8)
+        return AddressBlock(addresses, found, rows)
 
     @property
     def index(self) -> Path | None:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from infinidoc.memory.records import AddressBlock
 from infinidoc.memory.store import Store
-from infinidoc.model.addresses import SCALE, score
+from infinidoc.model.addresses import SCALE
 from infinidoc.reading.recall import Recalled, recall
 
 EXACT_TOKENS = 10_000_000  # that are searched exactly: about a second of two cores
@@ -111,11 +111,9 @@ def recall_with(
     index: Index, store: Store, later: list[AddressBlock], question: Tensor, weights: Tensor, top: int
 ) -> list[Recalled]:
     """`recall`, where `later` are the blocks that hold passages which the index doesn't cover."""
-    found = {recalled.passage: recalled for recalled in recall(later, question, weights, top)}
-    for passage, addresses in store.addresses_of(index.candidates(question, weights)):
-        value = float(score(question, weights, addresses, [0])[0])
-        found[passage] = Recalled(passage, value)
-    return sorted(found.values(), key=lambda recalled: -recalled.score)[:top]
+    there = {passage for block in later for passage in block.passages}
+    proposed = [passage for passage in index.candidates(question, weights) if passage not in there]
+    return recall([*later, store.block_of(proposed)], question, weights, top)
 
 
 def _vectors(addresses: Tensor) -> np.ndarray[Any, Any]:
