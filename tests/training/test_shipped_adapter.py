@@ -57,7 +57,7 @@ def test_it_reads_an_answer_from_three_passages(adapted):
         said = generate(base, prompt(base, asked.text, [others[0], asked.paragraph, *others[1:]]), None, 24, **QUIET)
         right += exact_match(said, asked.answers)
         refused += refuses(said)
-    assert right >= 3  # 4 where it was trained: the card's 0.42, of twelve; one may fall otherwise on other processors
+    assert right >= 3  # the card's 0.47 would be 5 or 6 of twelve; some may fall otherwise on other processors
     assert refused <= 2
 
 
