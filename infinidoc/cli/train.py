@@ -66,99 +66,67 @@ def address_head(out: Out, steps: Steps = None, seed: Seed = 0, model: ModelOpti
     done(card)
 
 
-@app.command()
-def reader(
-    out: Out,
-    steps: Steps = None,
-    seed: Seed = 0,
-    processes: Processes = None,
-    init: Init = [],  # noqa: B006
-    precision: Precision = "auto",
-    model: ModelOption = None,
-) -> None:
+def trains(part: str, text: str) -> None:
+    """Makes the command for a part of which only the recipe differs."""
+
+    @app.command(part, help=text)
+    def command(
+        out: Out,
+        steps: Steps = None,
+        seed: Seed = 0,
+        processes: Processes = None,
+        init: Init = [],  # noqa: B006
+        precision: Precision = "auto",
+        model: ModelOption = None,
+    ) -> None:
+        run(part, out, steps, seed, processes, init, precision, model)
+
+
+trains(
+    "reader",
     """Train reading: short answers from the passages in the window, or "not in these documents".
 
     Example:
 
       infinidoc train reader --out runs/reader --processes 2
-    """
-    run("reader", out, steps, seed, processes, init, precision, model)
-
-
-@app.command()
-def memory(
-    out: Out,
-    steps: Steps = None,
-    seed: Seed = 0,
-    processes: Processes = None,
-    init: Init = [],  # noqa: B006
-    precision: Precision = "auto",
-    model: ModelOption = None,
-) -> None:
+    """,
+)
+trains(
+    "memory",
     """Train the compressive memory: gates, write gates and LoRA factors.
 
     Example:
 
       infinidoc train memory --out runs/memory --processes 2
-    """
-    run("memory", out, steps, seed, processes, init, precision, model)
-
-
-@app.command()
-def joined(
-    out: Out,
-    steps: Steps = None,
-    seed: Seed = 0,
-    processes: Processes = None,
-    init: Init = [],  # noqa: B006
-    precision: Precision = "auto",
-    model: ModelOption = None,
-) -> None:
+    """,
+)
+trains(
+    "joined",
     """Train reading and remembering together, from adapters that have the parts.
 
     Example:
 
       infinidoc train joined --init runs/head --init runs/memory --init runs/reader --out runs/joined
-    """
-    run("joined", out, steps, seed, processes, init, precision, model)
-
-
-@app.command()
-def finish(
-    out: Out,
-    steps: Steps = None,
-    seed: Seed = 0,
-    processes: Processes = None,
-    init: Init = [],  # noqa: B006
-    precision: Precision = "auto",
-    model: ModelOption = None,
-) -> None:
+    """,
+)
+trains(
+    "finish",
     """Train a joined adapter further, mostly on reading.
 
     Example:
 
       infinidoc train finish --init runs/joined --out runs/finish
-    """
-    run("finish", out, steps, seed, processes, init, precision, model)
-
-
-@app.command()
-def settle(
-    out: Out,
-    steps: Steps = None,
-    seed: Seed = 0,
-    processes: Processes = None,
-    init: Init = [],  # noqa: B006
-    precision: Precision = "auto",
-    model: ModelOption = None,
-) -> None:
+    """,
+)
+trains(
+    "settle",
     """Bring a finished adapter back towards the base model on plain prose, and teach it to go on from its memory.
 
     Example:
 
       infinidoc train settle --init runs/finish --out runs/settled
-    """
-    run("settle", out, steps, seed, processes, init, precision, model)
+    """,
+)
 
 
 def run(
