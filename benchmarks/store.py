@@ -18,8 +18,9 @@ import torch
 
 from benchmarks.ingest.__main__ import parse_length
 from infinidoc.documents.document import Document
+from infinidoc.memory.manifest import MANIFEST
 from infinidoc.memory.records import Identity, NewDocument, PassageRow
-from infinidoc.memory.store import MANIFEST, Store
+from infinidoc.memory.store import Store
 from infinidoc.model.kernels import State
 from infinidoc.reading.recall import recall
 

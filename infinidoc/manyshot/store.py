@@ -1,32 +1,21 @@
-"""A task on the disk: a SQLite manifest, and immutable tensor files with keys and what was fitted to them.
-
-As in a collection, tensors are written first, under names that nobody knows yet; one SQL transaction then makes them
-the task, and what it no longer names is deleted. A crash at any instant leaves the old task or the new one.
-"""
+"""A task on the disk: a manifest, and tensor files with keys and what was fitted to them."""
 
 import hashlib
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Self
 
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
-from infinidoc.errors import InfinidocError
 from infinidoc.memory import tensors
+from infinidoc.memory.manifest import LOOKS, Manifest
 
-FORMAT = "1"
-MANIFEST = "manifest.sqlite"
 FILE_ROWS = 16_384  # keys in one file: few enough files to open, small enough to rewrite when an example goes
 LABELS, TEXT = "labels", "text"  # what a task's outputs are: of a fixed set, or free
-LOCK_SECONDS = 10.0
-LOOKS = 10  # a writer would have to commit this often between a reader's look-up and its reading
 
 
 @dataclass(frozen=True)
@@ -54,31 +43,10 @@ def digest(input: str, output: str) -> str:
     return hashlib.sha256(f"{len(input)} {input} {output}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class TaskStore:
+class TaskStore(Manifest):
     """One task. One `writing()` at a time; readers go on meanwhile."""
 
-    def __init__(self, directory: Path, connection: sqlite3.Connection):
-        self.directory = directory
-        self._sql = connection
-
-    @classmethod
-    def exists(cls, directory: Path) -> bool:
-        """Whether there is a task here. One whose creation was cut short doesn't count."""
-        if not (directory / MANIFEST).is_file():
-            return False
-        connection = cls._connect(directory)
-        try:
-            return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is not None
-        finally:
-            connection.close()
-
-    @classmethod
-    def open(cls, directory: Path) -> Self:
-        """Raises InfinidocError for a task of a format that this version doesn't know."""
-        store = cls(directory, cls._connect(directory))
-        if (found := store.meta("format")) != FORMAT:
-            raise InfinidocError(f"{directory} has format {found}, this infinidoc reads {FORMAT}", "learn again")
-        return store
+    kind, made_by, again, package = "task", "infinidoc learn FILE", "learn again", __package__
 
     @classmethod
     def create(cls, directory: Path, identity: Identity) -> Self:
@@ -86,64 +54,14 @@ class TaskStore:
         directory.mkdir(parents=True, exist_ok=True)
         with cls._lock(directory):
             if not cls.exists(directory):
-                store = cls(directory, cls._connect(directory))
-                with store._transaction():
-                    for statement in files(__package__).joinpath("schema.sql").read_text().split(";\n"):
-                        store._sql.execute(statement)
-                    for key, value in {"format": FORMAT, **asdict(identity)}.items():
-                        store._set_meta(key, value)
-                store.close()
+                cls._create(directory, asdict(identity))
         return cls.open(directory)
 
-    @staticmethod
-    def _connect(directory: Path) -> sqlite3.Connection:
-        try:
-            connection = sqlite3.connect(directory / MANIFEST, timeout=30, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA secure_delete = ON")  # a removed example is overwritten, not unlinked
-        except sqlite3.DatabaseError as error:
-            hint = "remove the task and learn again"
-            raise InfinidocError(f"{directory / MANIFEST} can't be opened ({error})", hint) from error
-        return connection
-
-    @staticmethod
-    @contextmanager
-    def _lock(directory: Path) -> Iterator[None]:
-        lock = FileLock(directory / ".lock")
-        try:
-            lock.acquire(timeout=LOCK_SECONDS)
-        except Timeout:
-            hint = "try again when it has finished"
-            raise InfinidocError(f"another process is writing to the task at {directory}", hint) from None
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def close(self) -> None:
-        self._sql.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     # -- reading -------------------------------------------------------------------------------------------------
-
-    def meta(self, key: str) -> str | None:
-        row = self._sql.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return row[0] if row else None
 
     @property
     def identity(self) -> Identity:
         return Identity(*(self.meta(key) or "" for key in ("model", "model_digest", "input", "output", "kind")))
-
-    @property
-    def revision(self) -> int:
-        """Changes whenever examples come or go."""
-        return int(self.meta("revision") or 0)
 
     def count(self) -> int:
         return int(self._sql.execute("SELECT COUNT(*) FROM examples").fetchone()[0])
@@ -193,7 +111,7 @@ class TaskStore:
             order = torch.tensor([starts[file] + row for file, row in rows], dtype=torch.long)
             together = torch.cat(list(blocks.values())) if blocks else torch.empty(0, 0, dtype=torch.float16)
             return together[order]
-        raise InfinidocError(f"{missing} is missing", "remove the task and learn again")
+        raise self._missing(missing)
 
     def fitted(self) -> dict[str, Tensor] | None:
         """What was fitted to the examples as they are now; None if they have changed since."""
@@ -298,7 +216,7 @@ class TaskStore:
 
     def _changed(self) -> None:
         self._forget_unused_files()
-        self._set_meta("revision", str(self.revision + 1))
+        self._next_revision()
 
     def _forget_unused_files(self) -> None:
         self._sql.execute("DELETE FROM key_files WHERE name NOT IN (SELECT file FROM examples)")
@@ -309,16 +227,3 @@ class TaskStore:
         for path in [*self.directory.glob(f"*{tensors.SUFFIX}"), *self.directory.glob(".*.tmp")]:
             if path.name not in named:
                 path.unlink(missing_ok=True)
-
-    def _set_meta(self, key: str, value: str) -> None:
-        self._sql.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._sql.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._sql.execute("ROLLBACK")
-            raise
-        self._sql.execute("COMMIT")

@@ -1,9 +1,4 @@
-"""A collection on the disk: a SQLite manifest and immutable tensor files. The only code that touches them.
-
-Whatever changes, tensors are written first, under names that nobody knows yet; one SQL transaction then makes them
-the collection, and what it no longer names is deleted. A crash at any instant leaves either the old collection or the
-new one, and perhaps files that nobody names: the next writer sweeps them up.
-"""
+"""A collection on the disk: a manifest and its tensor files. The only code that touches them."""
 
 import json
 import os
@@ -12,58 +7,30 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from infinidoc.documents.document import Document, Mark
-from infinidoc.errors import InfinidocError
 from infinidoc.memory import tensors
+from infinidoc.memory.manifest import LOOKS, Manifest
 from infinidoc.memory.records import AddressBlock, Identity, NewDocument, PassageRow, StoredDocument
 from infinidoc.model.kernels import State
 
-FORMAT = "1"
-MANIFEST = "manifest.sqlite"
 INDEX_SUFFIX = ".faiss"
 ADDRESS_FILE_ROWS = 65_536  # 8 MiB: few enough files to search, small enough to rewrite when a document goes
-LOCK_SECONDS = 10.0
-LOOKS = 10  # a writer would have to commit this often between a reader's look-up and its reading
 
 
-class Store:
+class Store(Manifest):
     """One collection. Open it as often as you like; one `writing()` at a time, readers go on meanwhile."""
 
+    kind, made_by, again, package = "collection", "infinidoc ingest PATH", "ingest again", __package__
+
     def __init__(self, directory: Path, connection: sqlite3.Connection):
-        self.directory = directory
-        self._sql = connection
+        super().__init__(directory, connection)
         self._writing = False
-
-    # -- opening -------------------------------------------------------------------------------------------------
-
-    @classmethod
-    def exists(cls, directory: Path) -> bool:
-        """Whether there is a collection here. One whose creation was cut short doesn't count."""
-        if not (directory / MANIFEST).is_file():
-            return False
-        connection = cls._connect(directory)
-        try:
-            return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is not None
-        finally:
-            connection.close()
-
-    @classmethod
-    def open(cls, directory: Path) -> Self:
-        """Raises InfinidocError if there is no collection, or one of a format that this version doesn't know."""
-        if not cls.exists(directory):
-            raise InfinidocError(f"there is no collection at {directory}", "make one with: infinidoc ingest PATH")
-        store = cls(directory, cls._connect(directory))
-        if (found := store.meta("format")) != FORMAT:
-            raise InfinidocError(f"{directory} has format {found}, this infinidoc reads {FORMAT}", "ingest again")
-        return store
 
     @classmethod
     def create(cls, directory: Path, identity: Identity, address_head: dict[str, Tensor]) -> Self:
@@ -72,66 +39,15 @@ class Store:
         with cls._lock(directory):
             if not cls.exists(directory):
                 head = tensors.write(directory, "address-head", address_head)
-                store = cls(directory, cls._connect(directory))
-                with store._transaction():
-                    for statement in files(__package__).joinpath("schema.sql").read_text().split(";\n"):
-                        store._sql.execute(statement)
-                    for key, value in {"format": FORMAT, "address_head": head, **asdict(identity)}.items():
-                        store._set_meta(key, value)
-                store.close()
+                cls._create(directory, {"address_head": head, **asdict(identity)})
         return cls.open(directory)
 
-    @staticmethod
-    def _connect(directory: Path) -> sqlite3.Connection:
-        try:
-            connection = sqlite3.connect(directory / MANIFEST, timeout=30, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA secure_delete = ON")  # a removed document's text is overwritten, not unlinked
-        except sqlite3.DatabaseError as error:
-            hint = "remove the collection and ingest again"
-            raise InfinidocError(f"{directory / MANIFEST} can't be opened ({error})", hint) from error
-        return connection
-
-    @staticmethod
-    @contextmanager
-    def _lock(directory: Path) -> Iterator[None]:
-        lock = FileLock(directory / ".lock")
-        try:
-            lock.acquire(timeout=LOCK_SECONDS)
-        except Timeout:
-            hint = "try again when it has finished"
-            raise InfinidocError(f"another process is writing to the collection at {directory}", hint) from None
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def close(self) -> None:
-        self._sql.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     # -- reading -------------------------------------------------------------------------------------------------
-
-    def meta(self, key: str) -> str | None:
-        row = self._sql.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return row[0] if row else None
 
     @property
     def identity(self) -> Identity:
         found = {field.name: self.meta(field.name) for field in fields(Identity)}
         return Identity(**{name: value for name, value in found.items() if value is not None})
-
-    @property
-    def revision(self) -> int:
-        """Changes with every commit."""
-        return int(self.meta("revision") or 0)
 
     def documents(self) -> list[StoredDocument]:
         """All documents, by path."""
@@ -194,7 +110,7 @@ class Store:
                 return tensors.read(self.directory, self.meta(key) or "")
             except FileNotFoundError as error:
                 missing = error
-        raise InfinidocError(f"{missing} is missing", "remove the collection and ingest again")
+        raise self._missing(missing)
 
     def addresses(self, after: int = 0) -> list[AddressBlock]:
         """All addresses as they are at this moment, block by block: of files that hold a passage later than `after`."""
@@ -211,7 +127,7 @@ class Store:
                 return [AddressBlock(self._address_rows(name), *lists) for name, lists in by_file.items()]
             except FileNotFoundError as error:
                 missing = error
-        raise InfinidocError(f"{missing} is missing", "remove the collection and ingest again")
+        raise self._missing(missing)
 
     def block_of(self, passages: Sequence[int]) -> AddressBlock:
         """The addresses of these passages, of those that are still there, copied into one block."""
@@ -233,15 +149,15 @@ class Store:
         return AddressBlock(addresses, found, rows)
 
     @property
-    def index(self) -> Path | None:
-        """The file of an approximate index, if there is one; how it is made is for those who use it to know."""
-        name = self.meta("index")
-        return self.directory / name if name else None
+    def indexed_until(self) -> int:
+        """The last passage that the approximate index covers; 0 without one."""
+        return int(self.meta("indexed_until") or 0)
 
     @property
-    def indexed_until(self) -> int:
-        """The last passage that the index covers; 0 without one."""
-        return int(self.meta("indexed_until") or 0) if self.index else 0
+    def index(self) -> Path | None:
+        """The file of the approximate index, if there is one; how it is made is for those who use it to know."""
+        until = self.indexed_until
+        return self.directory / f"index-{until}{INDEX_SUFFIX}" if until else None
 
     def tokens_after(self, passage: int) -> int:
         """The tokens of all passages that came later than this one."""
@@ -287,25 +203,25 @@ class Store:
             for new in add:
                 self._insert(new, now)
             self._set_meta("state", name)
-            index = self.meta("index") or ""
+            index = self.index
             if gone:  # an index keeps what was indexed
-                self._set_meta("index", "")
+                self._set_meta("indexed_until", "0")
             self._forget_unused(touched)
-        self._discard([*touched, old, index])
+            self._next_revision()
+        self._discard([*touched, old, index.name if index else ""])
         if gone:
             self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def take_index(self, file: Path, until: int) -> None:
         """Makes a file an index of the passages up to one, in place of the index that there was."""
         assert self._writing, "take_index() belongs inside writing()"
-        name, old = f"index-{self.revision}-{until}{INDEX_SUFFIX}", self.meta("index") or ""
-        os.replace(file, self.directory / name)
+        old = self.index
+        os.replace(file, self.directory / f"index-{until}{INDEX_SUFFIX}")
         tensors.sync_directory(self.directory)
         with self._transaction():
-            self._set_meta("index", name)
             self._set_meta("indexed_until", str(until))
-            self._forget_unused([])
-        self._discard([old])
+            self._next_revision()
+        self._discard([old.name if old else ""])
 
     def merge_small_files(self) -> None:
         """Joins neighbouring address files up to `ADDRESS_FILE_ROWS`, so that a search opens few."""
@@ -321,6 +237,7 @@ class Store:
                     with self._transaction():
                         self._move(moved)
                         self._forget_unused(group)
+                        self._next_revision()
                     self._discard(group)
                 group, total = [], 0
             group.append(file)
@@ -376,7 +293,6 @@ class Store:
         """Of these address files, those whose passages have gone or moved; a look at all would slow every commit."""
         query = "DELETE FROM address_files WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM passages WHERE file = ?1)"
         self._sql.executemany(query, [(file,) for file in files])
-        self._set_meta("revision", str(self.revision + 1))
 
     def _discard(self, files: Iterable[str]) -> None:
         """Deletes those of these tensor files that the manifest doesn't name any more."""
@@ -395,20 +311,7 @@ class Store:
                     path.unlink(missing_ok=True)
 
     def _named_files(self) -> set[str | None]:
-        return {self.meta("state"), self.meta("address_head"), self.meta("index")}
-
-    def _set_meta(self, key: str, value: str) -> None:
-        self._sql.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._sql.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._sql.execute("ROLLBACK")
-            raise
-        self._sql.execute("COMMIT")
+        return {self.meta("state"), self.meta("address_head"), self.index.name if self.index else None}
 
     # -- the log of questions ------------------------------------------------------------------------------------
 

@@ -225,7 +225,7 @@ def test_another_models_task_is_refused(learnt, tmp_path):
 
 
 def test_a_second_writer_is_refused(learnt, monkeypatch):
-    monkeypatch.setattr("infinidoc.manyshot.store.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("infinidoc.memory.manifest.LOCK_SECONDS", 0.1)
     with learnt.store.writing(), Task.open("things") as other, pytest.raises(InfinidocError, match="another process"):
         other.add([("a raft", "ship")])
 

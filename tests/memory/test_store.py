@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from infinidoc.documents.document import Document, Mark
 from infinidoc.errors import InfinidocError
+from infinidoc.memory import manifest
 from infinidoc.memory import store as store_module
 from infinidoc.memory.records import Identity, NewDocument, PassageRow
 from infinidoc.memory.store import Store
@@ -164,7 +165,7 @@ def test_what_a_crash_leaves_is_swept_up_by_the_next_writer(store):
 def test_a_creation_that_was_cut_short_is_no_collection(tmp_path):
     directory = tmp_path / "c"
     directory.mkdir()
-    sqlite3.connect(directory / store_module.MANIFEST).close()
+    sqlite3.connect(directory / manifest.MANIFEST).close()
     assert not Store.exists(directory)
     with pytest.raises(InfinidocError, match="no collection"):
         Store.open(directory)
@@ -185,7 +186,7 @@ with Store.open(Path(sys.argv[1])) as store, store.writing():
     other = subprocess.Popen([sys.executable, "-c", holder, str(store.directory)], stdout=subprocess.PIPE, text=True)
     try:
         assert other.stdout.readline() == "holding\n"
-        monkeypatch.setattr(store_module, "LOCK_SECONDS", 0.2)
+        monkeypatch.setattr(manifest, "LOCK_SECONDS", 0.2)
         with pytest.raises(InfinidocError, match="another process is writing"), store.writing():
             pass
         assert found(store) == {"a": {1}}
@@ -194,7 +195,7 @@ with Store.open(Path(sys.argv[1])) as store, store.writing():
     finally:
         other.kill()
         other.wait()
-    monkeypatch.setattr(store_module, "LOCK_SECONDS", 10)
+    monkeypatch.setattr(manifest, "LOCK_SECONDS", 10)
     with store.writing():  # a killed writer's lock is gone with it
         pass
 
@@ -250,7 +251,7 @@ def test_damage_gets_a_clear_line(store):
     with pytest.raises(InfinidocError, match="is missing"):
         store.state()
     store.close()
-    (store.directory / store_module.MANIFEST).write_bytes(b"not a database" * 1000)
+    (store.directory / manifest.MANIFEST).write_bytes(b"not a database" * 1000)
     with pytest.raises(InfinidocError, match="can't be opened"):
         Store.open(store.directory)
 
