@@ -9,10 +9,6 @@ Row = dict[str, Any]
 FP32, NO_MEMORY = "infinidoc_fp32", "_no_memory"
 MEDIANS = ("tokens_per_second", "peak_bytes", "start_seconds", "first_token_seconds", "answer_seconds")
 
-NOTE = """A first token and a whole answer of at most 32 tokens: seconds from the question, medians, the model warm.
-infinidoc and RAG find passages and read them first; questions that they don't answer aren't counted. Full attention is
-asked about its last window, whose keys and values it still has."""
-
 
 def summarise(measured: Sequence[Row]) -> dict[str, Any]:
     """Medians per system and length, and `ratios`: ours over theirs, above 1 is faster, each the median over rounds of
