@@ -35,7 +35,6 @@ def train(
 
     Raises InfinidocError if `out` holds another run.
     """
-    out.mkdir(parents=True, exist_ok=True)
     if settings.processes == 1:
         _work(0, model, settings, out, precision, "", notify)
         return adapters.describe(out)

@@ -93,6 +93,12 @@ def test_an_unknown_task_is_refused(tiny, tmp_path):
         Trainer(load_base(str(tiny)), settings(tasks={"juggling": 1.0}), {"pairs": pairs}, tmp_path)
 
 
+def test_a_run_that_cannot_start_leaves_nothing(tiny, tmp_path):
+    with pytest.raises(InfinidocError, match="no adapter nowhere"):
+        train(str(tiny), settings(tasks={"facts": 1.0}, init=["nowhere"]), tmp_path / "run", precision="fp32")
+    assert not (tmp_path / "run").exists()
+
+
 def test_counted_segments_are_the_same_as_repeated_ones(tiny):
     """Counting is folding again and again: what makes long haystacks cheap in training."""
     base = load_base(str(tiny))
