@@ -12,7 +12,7 @@ from pathlib import Path
 
 from infinidoc.documents.discovery import File, discover
 from infinidoc.documents.document import Unreadable
-from infinidoc.documents.readers import load, read_document
+from infinidoc.documents.formats import load, read_document
 from infinidoc.errors import InfinidocError
 
 Encode = Callable[[str], list[int]]

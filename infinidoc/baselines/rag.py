@@ -14,7 +14,7 @@ from infinidoc.baselines.index import Hit, Index, NewDocument
 from infinidoc.baselines.retrieval import Embedder
 from infinidoc.documents.discovery import File, Skipped, discover
 from infinidoc.documents.document import Unreadable
-from infinidoc.documents.readers import load, read_document
+from infinidoc.documents.formats import load, read_document
 from infinidoc.documents.segmentation import PASSAGE_TOKENS
 from infinidoc.errors import InfinidocError
 from infinidoc.model.base import BaseModel

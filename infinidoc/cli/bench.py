@@ -13,12 +13,12 @@ from infinidoc.cli import render
 from infinidoc.cli.ingest import Speed
 from infinidoc.cli.options import JsonOption
 from infinidoc.errors import InfinidocError
-from infinidoc.evaluation.lengths import parse_lengths, short
+from infinidoc.evaluation.longcontext.lengths import parse_lengths, short
 
 if TYPE_CHECKING:
-    from infinidoc.evaluation.hidden import Progress as Reached
-    from infinidoc.evaluation.longcontext import Bench
-    from infinidoc.evaluation.prose import Prose
+    from infinidoc.evaluation.longcontext.bench import Bench
+    from infinidoc.evaluation.longcontext.hidden import Progress as Reached
+    from infinidoc.evaluation.longcontext.prose import Prose
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -164,7 +164,7 @@ def memory(
     """
     wanted = parse_lengths(lengths)
     from infinidoc.cli.models import fetch
-    from infinidoc.evaluation.longcontext import memory
+    from infinidoc.evaluation.longcontext.bench import memory
 
     fetch(model)
     result = memory(model, adapter, wanted)
@@ -182,7 +182,7 @@ def measuring(
     discover(prose)  # complains of paths before seconds go into loading the model
     from infinidoc.cli.models import fetch
     from infinidoc.evaluation.loading import is_closed, load
-    from infinidoc.evaluation.longcontext import Bench
+    from infinidoc.evaluation.longcontext.bench import Bench
 
     fetch(model)
     with render.err.status("loading the model") if render.err.is_terminal else nullcontext():
@@ -196,7 +196,7 @@ def measuring(
 
 
 def read(bench: "Bench", paths: Sequence[str]) -> "Prose":
-    from infinidoc.evaluation.prose import read_prose
+    from infinidoc.evaluation.longcontext.prose import read_prose
 
     return read_prose(paths, bench.base.encode)
 

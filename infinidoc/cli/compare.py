@@ -15,7 +15,7 @@ from infinidoc.cli.options import JsonOption, ModelOption
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
-    from infinidoc.evaluation.compare import Step
+    from infinidoc.evaluation.contest.compare import Step
     from infinidoc.evaluation.questions import QuestionFile
 
 SHOWN_FAILURES = 3
@@ -84,8 +84,8 @@ def run(
     from infinidoc.baselines.retrieval import require as require_rag
     from infinidoc.cli.models import fetch
     from infinidoc.documents.discovery import discover
-    from infinidoc.evaluation import compare as comparison
-    from infinidoc.evaluation import report
+    from infinidoc.evaluation.contest import compare as comparison
+    from infinidoc.evaluation.contest import report
 
     report.require()
     if any(name.startswith("rag-") for name in systems):
@@ -106,7 +106,7 @@ def run(
 
 def choose(systems: str | None, rag: bool) -> list[str]:
     """The systems to run, in their usual order."""
-    from infinidoc.evaluation.systems import NAMES, RAG
+    from infinidoc.evaluation.contest.systems import NAMES, RAG
 
     if systems is None:
         return [name for name in NAMES if rag or name not in RAG]

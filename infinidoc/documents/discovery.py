@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from infinidoc.documents.readers import refusal
+from infinidoc.documents.formats import refusal
 from infinidoc.errors import InfinidocError
 
 STDIN = "-"  # among paths: standard input, which is nothing to discover

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infinidoc.errors import InfinidocError
-from infinidoc.evaluation.lengths import short
+from infinidoc.evaluation.longcontext.lengths import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infinidoc.documents.charset import decode
 from infinidoc.documents.document import Unreadable
-from infinidoc.documents.encoding import decode
 from infinidoc.errors import InfinidocError
 
 KINDS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from infinidoc.documents.discovery import STDIN, File, Skipped, discover
 from infinidoc.documents.document import Document, Passage, Unreadable
-from infinidoc.documents.readers import load, read_document
+from infinidoc.documents.formats import load, read_document
 from infinidoc.documents.segmentation import SEGMENT_TOKENS, pack_into_segments, split_into_passages
 from infinidoc.memory.records import NewDocument, PassageRow, StoredDocument
 from infinidoc.memory.store import ADDRESS_FILE_ROWS, Store

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from infinidoc.made.passages import cloze, kinds, typos
+from infinidoc.made.passages import passage as generated_passage
 from infinidoc.model.addresses import QUESTION, AddressHead, early_states, untrained_head
 from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import side_by_side
 from infinidoc.training.corpus import Corpus, prose, sentences, written, xquad
-from infinidoc.training.generated import cloze, kinds, typos
-from infinidoc.training.generated import passage as generated_passage
 
 BATCH = 24  # questions, of which some are on passages of one article or kind
 NEAR = 12

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from textwrap import wrap
 
-from infinidoc.evaluation import passkey as passkey_task
-from infinidoc.evaluation.babi import Story
+from infinidoc.made import passkey as passkey_task
+from infinidoc.made.babi import Story
+from infinidoc.made.passages import passage as generated_passage
 from infinidoc.model.prompts import REFUSAL, question_prompt
 from infinidoc.training.corpus import Corpus, plain, prose, sentences, xquad
-from infinidoc.training.generated import passage as generated_passage
 
 FILLER = passkey_task.FILLER + " "
 # fmt: off

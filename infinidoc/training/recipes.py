@@ -7,7 +7,7 @@ mechanism on bare facts, then among prose, then among ever more of it.
 import random
 from collections.abc import Mapping
 
-from infinidoc.evaluation import babi
+from infinidoc.made import babi
 from infinidoc.training import examples
 from infinidoc.training.corpus import Corpus, written, xquad
 from infinidoc.training.examples import Example

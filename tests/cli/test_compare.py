@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from infinidoc.evaluation import compare, systems
-from infinidoc.evaluation.systems import Job
+from infinidoc.evaluation.contest import compare, systems
+from infinidoc.evaluation.contest.systems import Job
 from tests.cli.test_cli import run  # noqa: F401 (a fixture)
 from tests.reading.library import write_library
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infinidoc.documents import readers
+from infinidoc.documents import formats as readers
 from infinidoc.documents.document import Document, Unreadable
-from infinidoc.documents.readers import archive, load, read_document
+from infinidoc.documents.formats import archive, load, read_document
 from tests.documents import samples
 
 FORMATS = [
@@ -204,7 +204,7 @@ def test_no_library_talks_to_the_terminal(good, tmp_path):
 import sys
 from pathlib import Path
 from infinidoc.documents.document import Unreadable
-from infinidoc.documents.readers import load, read_document
+from infinidoc.documents.formats import load, read_document
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:
         read_document(path.name, load(path))

@@ -2,7 +2,7 @@
 
 import torch
 
-from infinidoc.evaluation.reader import Reader
+from infinidoc.evaluation.longcontext.reader import Reader
 from infinidoc.model.attention import attach, attention_modules
 from infinidoc.model.base import load_base
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from infinidoc.evaluation import passkey
-from infinidoc.evaluation.haystack import filler
+from infinidoc.evaluation.longcontext.haystack import filler
+from infinidoc.evaluation.longcontext.perplexity import loss
 from infinidoc.evaluation.metrics import exact_match
-from infinidoc.evaluation.perplexity import loss
 from infinidoc.evaluation.questions import question_digest
+from infinidoc.made import passkey
 from infinidoc.model import adapters
 from infinidoc.model.addresses import question_vectors, score
 from infinidoc.model.attention import CompressiveMemory
