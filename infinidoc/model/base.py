@@ -1,6 +1,7 @@
 """The base model: finding it, describing it, loading it. Nothing here is changed by infinidoc, only attached to.
 
-A base model is named by `smollm2-135m-instruct` (the embedded one), a directory, or a Hugging Face id (`org/name`).
+A base model is named by the name of an embedded one (`smollm2-135m-instruct` is the default), a directory, or a
+Hugging Face id (`org/name`).
 torch and transformers take seconds to import, so only the functions that need them do.
 """
 
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from infinidoc.errors import InfinidocError
 from infinidoc.home import home
-from infinidoc.model.embedded import EMBEDDED, Progress, embedded_dir, nothing, pull
+from infinidoc.model.embedded import DEFAULT, EMBEDDED, Progress, nothing, pull
 from infinidoc.model.precision import FP32, INT8, dtype_of, fastest, name_of, wanted
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class BaseModel:
 
 def base_name(name: str | None = None) -> str:
     """The name itself, or `INFINIDOC_MODEL`, or the embedded default."""
-    return name or os.environ.get("INFINIDOC_MODEL") or EMBEDDED
+    return name or os.environ.get("INFINIDOC_MODEL") or DEFAULT
 
 
 def find(name: str | None = None) -> Path | None:
@@ -103,13 +104,15 @@ def find(name: str | None = None) -> Path | None:
     Raises InfinidocError for a name that can't be a model's.
     """
     name = base_name(name)
-    if name == EMBEDDED:
-        return embedded_dir() if embedded_dir().is_dir() else None
+    if name in EMBEDDED:
+        return EMBEDDED[name].folder if EMBEDDED[name].folder.is_dir() else None
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder.resolve()
     if not HUB_ID.fullmatch(name):
-        raise InfinidocError(f"no model {name}", f"give a directory, a hub id such as org/name, or {EMBEDDED}")
+        raise InfinidocError(
+            f"no model {name}", f"give a directory, a hub id such as org/name, or one of {', '.join(EMBEDDED)}"
+        )
     from huggingface_hub import try_to_load_from_cache
 
     config = try_to_load_from_cache(name, "config.json")
@@ -132,7 +135,7 @@ def ensure(name: str | None = None, progress: Progress = nothing) -> Path:
     found = find(name)
     if found is not None:
         return found
-    return pull(progress) if name == EMBEDDED else _pull_from_hub(name, progress)
+    return pull(EMBEDDED[name], progress) if name in EMBEDDED else _pull_from_hub(name, progress)
 
 
 def _pull_from_hub(name: str, progress: Progress) -> Path:
@@ -226,11 +229,11 @@ def describe(name: str, path: Path) -> Card:
 
 
 def on_this_machine() -> list[Card]:
-    """The models that need no network: the embedded one, that of `INFINIDOC_MODEL`, those in the hub's cache."""
+    """The models that need no network: the embedded ones, that of `INFINIDOC_MODEL`, those in the hub's cache."""
     from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
-    names = [EMBEDDED, base_name()]
+    names = [*EMBEDDED, base_name()]
     with suppress(CacheNotFound):
         names += sorted(
             repo.repo_id for repo in scan_cache_dir(constants.HF_HUB_CACHE).repos if repo.repo_type == "model"

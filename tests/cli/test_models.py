@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from infinidoc.cli import models
 from infinidoc.errors import InfinidocError
 from infinidoc.model import base
-from infinidoc.model.embedded import EMBEDDED
+from infinidoc.model.embedded import DEFAULT, EMBEDDED
 
 
 def run(*arguments: str) -> Result:
@@ -28,7 +28,8 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_list_on_a_fresh_machine_says_how_to_get_one(fresh: Path) -> None:
     result = run("list")
     assert result.exit_code == 0
-    assert result.output == f"{EMBEDDED} isn't here yet: infinidoc models pull\n"
+    notes = [f"{name} isn't here yet: infinidoc models pull {name}" for name in EMBEDDED]
+    assert result.output.splitlines() == notes
     assert json.loads(run("list", "--json").stdout) == {"models": []}
 
 
@@ -45,7 +46,7 @@ def test_list_shows_the_model_in_use(fresh: Path, tiny: Path, monkeypatch: pytes
 
 
 def test_list_leaves_out_what_is_damaged(fresh: Path) -> None:
-    (fresh / "models" / EMBEDDED).mkdir(parents=True)
+    (fresh / "models" / DEFAULT).mkdir(parents=True)
     assert run("list").exit_code == 0
     assert json.loads(run("list", "--json").stdout) == {"models": []}
 
@@ -68,18 +69,18 @@ def test_show(tiny: Path) -> None:
 def test_show_what_is_not_here(fresh: Path) -> None:
     error = run("show").exception
     assert isinstance(error, InfinidocError)
-    assert str(error) == f"{EMBEDDED} isn't on this machine: infinidoc models pull {EMBEDDED}"
+    assert str(error) == f"{DEFAULT} isn't on this machine: infinidoc models pull {DEFAULT}"
 
 
 @pytest.mark.real
 def test_the_embedded_model() -> None:
     shown = json.loads(run("show", "--json").stdout)
-    assert (shown["name"], shown["licence"], shown["parameters"]) == (EMBEDDED, "Apache-2.0", 134_515_008)
+    assert (shown["name"], shown["licence"], shown["parameters"]) == (DEFAULT, "Apache-2.0", 134_515_008)
     assert (shown["layers"], shown["heads"], shown["kv_heads"], shown["head_dim"]) == (30, 9, 3, 64)
-    assert EMBEDDED in run("list").stdout
+    assert DEFAULT in run("list").stdout
     again = run("pull")
     assert again.exit_code == 0
-    assert again.output.startswith(f"{EMBEDDED} is already there: ")
+    assert again.output.startswith(f"{DEFAULT} is already there: ")
 
 
 def test_pull_shows_how_far_it_is(fresh: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,9 +91,9 @@ def test_pull_shows_how_far_it_is(fresh: Path, tiny: Path, monkeypatch: pytest.M
         return tiny
 
     monkeypatch.setattr(base, "ensure", ensure)
-    result = run("pull", EMBEDDED)
+    result = run("pull", DEFAULT)
     assert result.exit_code == 0
-    assert result.stdout.startswith(f"{EMBEDDED} is ready: {tiny} (")
+    assert result.stdout.startswith(f"{DEFAULT} is ready: {tiny} (")
     assert len(result.stdout.splitlines()) == 1
 
 

@@ -220,9 +220,9 @@ def test_truncation_in_the_file_does_not_cut_documents(spec: str) -> None:
 
 @pytest.fixture(scope="module")
 def real() -> Tokenizer:
-    from infinidoc.model.embedded import EMBEDDED
+    from infinidoc.model.embedded import DEFAULT
 
-    return Tokenizer.from_file(str(REAL_HOME / "models" / EMBEDDED / "tokenizer.json"))
+    return Tokenizer.from_file(str(REAL_HOME / "models" / DEFAULT / "tokenizer.json"))
 
 
 @pytest.mark.real
