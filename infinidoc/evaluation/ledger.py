@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infinidoc.files import replacing, write_json
 from infinidoc.home import home
 
 if TYPE_CHECKING:
@@ -35,10 +35,7 @@ class Ledger:
 
     def put(self, name: str, value: Any) -> None:
         self.values[name] = value
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.file.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(self.values, indent=1), encoding="utf-8")
-        temporary.replace(self.file)
+        write_json(self.file, self.values)
 
     def checkpoint(self, name: str) -> "Checkpoint":
         return Checkpoint(self.file.with_name(f"{self.file.stem}-{name}.safetensors"))
@@ -70,13 +67,11 @@ class Checkpoint:
     def save(self, segments: int, state: "list[State]") -> None:
         from safetensors.torch import save_file
 
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         tensors = {
             f"{i}.{name}": t.contiguous() for i, layer in enumerate(state) for name, t in layer.tensors().items()
         }
-        temporary = self.file.with_suffix(f".{os.getpid()}")
-        save_file(tensors, temporary, {"segments": str(segments)})
-        temporary.replace(self.file)
+        with replacing(self.file) as temporary:
+            save_file(tensors, temporary, {"segments": str(segments)})
 
     def remove(self) -> None:
         self.file.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """What a benchmark hands back: its rows, and everything that is needed to measure them again."""
 
-import json
 import os
 import platform
 import sys
@@ -8,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from infinidoc.files import write_json
 from infinidoc.model.adapters import Adapter
 from infinidoc.model.base import BaseModel
 
@@ -40,9 +40,6 @@ def surroundings() -> dict[str, Any]:
 
 def write(directory: Path, result: Result) -> Path:
     """Puts a result into DIRECTORY/BENCHMARK.json, which is replaced as a whole or not at all."""
-    directory.mkdir(parents=True, exist_ok=True)
     file = directory / f"{result['benchmark']}.json"
-    temporary = file.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
-    temporary.replace(file)
+    write_json(file, result)
     return file

@@ -1,7 +1,6 @@
 """A collection on the disk: a manifest and its tensor files. The only code that touches them."""
 
 import json
-import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from infinidoc.documents.document import Document, Mark
+from infinidoc.files import PRIVATE, UNFINISHED, replacing
 from infinidoc.memory import tensors
 from infinidoc.memory.manifest import LOOKS, Manifest
 from infinidoc.memory.records import AddressBlock, Identity, NewDocument, PassageRow, StoredDocument
@@ -212,12 +212,13 @@ class Store(Manifest):
         if gone:
             self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def take_index(self, file: Path, until: int) -> None:
-        """Makes a file an index of the passages up to one, in place of the index that there was."""
-        assert self._writing, "take_index() belongs inside writing()"
+    @contextmanager
+    def new_index(self, until: int) -> Iterator[Path]:
+        """A file to write an index of the passages up to one to; it then takes the place of the index that there was.
+        Belongs inside `writing()`."""
         old = self.index
-        os.replace(file, self.directory / f"index-{until}{INDEX_SUFFIX}")
-        tensors.sync_directory(self.directory)
+        with replacing(self.directory / f"index-{until}{INDEX_SUFFIX}", PRIVATE) as file:
+            yield file
         with self._transaction():
             self._set_meta("indexed_until", str(until))
             self._next_revision()
@@ -305,7 +306,7 @@ class Store(Manifest):
         """Deletes the tensor files that the manifest doesn't name."""
         named = {name for (name,) in self._sql.execute("SELECT name FROM address_files")}
         named |= self._named_files()
-        for pattern in (f"*{tensors.SUFFIX}", f"*{INDEX_SUFFIX}", ".*.tmp"):
+        for pattern in (f"*{tensors.SUFFIX}", f"*{INDEX_SUFFIX}", UNFINISHED):
             for path in self.directory.glob(pattern):
                 if path.name not in named:
                     path.unlink(missing_ok=True)

@@ -1,8 +1,6 @@
 """Immutable tensor files, named by the digest of their content."""
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 import torch
@@ -11,6 +9,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from infinidoc.errors import InfinidocError
+from infinidoc.files import PRIVATE
+from infinidoc.files import write as write_file
 
 SUFFIX = ".safetensors"
 
@@ -25,17 +25,7 @@ def write(directory: Path, kind: str, tensors: dict[str, Tensor]) -> str:
     target = directory / name
     if target.exists():
         return name
-    handle, temporary = tempfile.mkstemp(dir=directory, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    sync_directory(directory)
+    write_file(target, content, PRIVATE)
     return name
 
 
@@ -49,17 +39,6 @@ def read(directory: Path, name: str) -> dict[str, Tensor]:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is not a dict)
     except SafetensorError as error:
         raise InfinidocError(f"{path} is damaged ({error})", "remove the collection and ingest again") from error
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes renames and new names in a directory survive a power cut."""
-    if os.name == "nt":
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def nbytes(tensors: dict[str, Tensor]) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infinidoc.errors import InfinidocError
+from infinidoc.files import replacing, write_json
 from infinidoc.home import home
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -121,10 +122,7 @@ def choices() -> dict[str, str]:
 def use(model_digest: str, name: str) -> None:
     """Makes an adapter (or "none") the one that new collections of a base model use."""
     file = home() / "adapters" / "chosen.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps({**choices(), model_digest: name}, indent=1), encoding="utf-8")
-    temporary.replace(file)
+    write_json(file, {**choices(), model_digest: name})
 
 
 def describe(directory: Path) -> AdapterCard:
@@ -170,11 +168,9 @@ def save(directory: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]
     """Writes an adapter; `metadata` needs model, model_digest, kernel, first_layer and parts."""
     from safetensors.torch import save_file
 
-    directory.mkdir(parents=True, exist_ok=True)
-    temporary = directory / f".{FILE}.{os.getpid()}"
     plain = {key: str(value) for key, value in {**metadata, "format": FORMAT}.items()}
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, plain)
-    temporary.replace(directory / FILE)
+    with replacing(directory / FILE) as temporary:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, plain)
     return describe(directory)
 
 

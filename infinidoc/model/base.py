@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infinidoc.errors import InfinidocError
+from infinidoc.files import write_json
 from infinidoc.home import home
 from infinidoc.model.embedded import DEFAULT, EMBEDDED, Progress, nothing, pull
 from infinidoc.model.precision import FP32, INT8, dtype_of, fastest, name_of, wanted
@@ -284,14 +285,8 @@ def digest(path: Path) -> str:
 
 def _remember(memo: Path, content: dict[str, Any]) -> None:
     """A memo that can't be written costs time, and nothing else."""
-    part = memo.with_name(f".{memo.name}.{os.getpid()}")
-    try:
-        memo.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content, indent=1))
-        part.replace(memo)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
+    with suppress(InfinidocError):
+        write_json(memo, content)
 
 
 def choose_device(device: "str | torch.device | None" = None) -> "torch.device":

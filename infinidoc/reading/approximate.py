@@ -7,11 +7,8 @@ measures what it misses, and when it pays.
 """
 
 import math
-import os
-import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,14 +79,8 @@ def build(store: Store) -> None:
     for block in blocks:
         sizes = np.diff([*block.rows, len(block.addresses)])
         inverted.add_with_ids(_vectors(block.addresses), np.repeat(np.asarray(block.passages, dtype=np.int64), sizes))
-    handle, temporary = tempfile.mkstemp(dir=store.directory, prefix=".", suffix=".tmp")
-    os.close(handle)
-    try:
-        faiss.write_index(inverted, temporary)
-        store.take_index(Path(temporary), max(max(block.passages) for block in blocks))
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with store.new_index(max(max(block.passages) for block in blocks)) as file:
+        faiss.write_index(inverted, str(file))
 
 
 def open_index(store: Store) -> Index | None:

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from infinidoc.errors import InfinidocError
+from infinidoc.files import replacing
 from infinidoc.model import adapters
 from infinidoc.model.adapters import LORA_DOWN, LORA_UP, Adapter
 from infinidoc.model.attention import attach, attention_modules
@@ -183,10 +184,8 @@ class Trainer:
         for index, layer in enumerate(self.background or []):
             tensors |= {f"background.{index}.{name}": t for name, t in layer.tensors().items()}
         metadata = {"settings": json.dumps(asdict(self.settings)), "step": str(self.step), "seconds": str(self.seconds)}
-        self.out.mkdir(parents=True, exist_ok=True)
-        temporary = self._checkpoint.with_suffix(".new")
-        save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
-        temporary.replace(self._checkpoint)
+        with replacing(self._checkpoint) as temporary:
+            save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
 
     def resume(self) -> None:
         """Goes on from the checkpoint, if there is one. Raises InfinidocError if it is from another kind of run."""

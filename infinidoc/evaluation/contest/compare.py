@@ -21,9 +21,10 @@ from infinidoc.baselines.retrieval import MINILM
 from infinidoc.documents.discovery import File, discover
 from infinidoc.errors import InfinidocError
 from infinidoc.evaluation.contest import summary
-from infinidoc.evaluation.contest.systems import NAMES, RAG, Job, ingested_file, read_records, write
+from infinidoc.evaluation.contest.systems import NAMES, RAG, Job, ingested_file, read_records
 from infinidoc.evaluation.questions import Question, QuestionFile, question_digest
 from infinidoc.evaluation.results import surroundings
+from infinidoc.files import write, write_json
 from infinidoc.model import adapters
 from infinidoc.model.base import base_digest, base_name
 
@@ -101,16 +102,14 @@ def plan(
         raise InfinidocError(f"{out} holds another comparison (changed: {changed})", "choose another --out")
     if own:
         for name, text in file.documents.items():
-            target = out / "documents" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
+            write(out / "documents" / name, text)
         files = readable(paths)
     questions = file.sample(limit, seed)
     if file.documents and not own:  # its contexts are none of the documents
         questions = [replace(question, source=None) for question in questions]
     questions = located(questions, files)
     out.mkdir(parents=True, exist_ok=True)
-    write(out / SETTINGS, settings)
+    write_json(out / SETTINGS, settings)
     return Plan(out, file, questions, list(paths), list(systems), model, embedder, seed, settings)
 
 
@@ -185,7 +184,7 @@ def run(plan: Plan, notify: Callable[[Step], None] = lambda step: None) -> dict[
         "seed": plan.seed,
         **around,
     }
-    write(plan.out / RESULT, result)
+    write_json(plan.out / RESULT, result)
     return result
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infinidoc.errors import InfinidocError
+from infinidoc.files import write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,12 +49,11 @@ def write_report(result: dict[str, Any], out: Path) -> Path:
     """Draws OUT/quality.png, sources.png and costs.png, and writes OUT/report.html; returns the report's path."""
     import jinja2
 
-    out.mkdir(parents=True, exist_ok=True)
     pictures = {}
     for name, (draw, alt) in PICTURES.items():
         if (figure := draw(result["systems"], LIGHT)) is None:
             continue
-        (out / f"{name}.png").write_bytes(png(figure, "white"))
+        write(out / f"{name}.png", png(figure, "white"))
         dark = draw(result["systems"], DARK)
         assert dark is not None
         pictures[name] = {"light": uri(png(figure)), "dark": uri(png(dark)), "alt": alt}
@@ -62,9 +62,7 @@ def write_report(result: dict[str, Any], out: Path) -> Path:
     environment.filters |= {"size": size, "number": number, "path": relative}
     page = environment.from_string(template).render(result=result, pictures=pictures, colours=COLOURS)
     file = out / REPORT
-    part = file.with_name(f".{REPORT}.{os.getpid()}")
-    part.write_text(page, encoding="utf-8", errors="replace")
-    part.replace(file)
+    write(file, page)
     return file
 
 

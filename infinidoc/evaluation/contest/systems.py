@@ -20,6 +20,7 @@ from infinidoc.documents.document import Unreadable
 from infinidoc.documents.formats import load, read_document
 from infinidoc.errors import InfinidocError
 from infinidoc.evaluation import loading
+from infinidoc.files import write_json
 
 if TYPE_CHECKING:  # the parent process only describes jobs; torch is for those that do them
     from infinidoc.baselines.rag import Method
@@ -242,7 +243,7 @@ def ingest(job: Job, chosen: System, emit: Emit) -> None:
         emit({**done, "name": progress.name})
         if time.perf_counter() - saved > SAVE_SECONDS:
             saved = time.perf_counter()
-            write(job.ingested, {"seconds": earlier + saved - began, "whole": False})
+            write_json(job.ingested, {"seconds": earlier + saved - began, "whole": False})
 
     summary = chosen.ingest(notify)
     facts = {
@@ -258,7 +259,7 @@ def ingest(job: Job, chosen: System, emit: Emit) -> None:
         "dtype": str(chosen.base.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
     }
-    write(job.ingested, facts)
+    write_json(job.ingested, facts)
 
 
 def answer(job: Job, chosen: System, emit: Emit) -> None:
@@ -307,13 +308,6 @@ def read_records(file: Path) -> list[dict[str, Any]]:
     if len(whole) < len(content):
         os.truncate(file, len(whole))
     return [json.loads(line) for line in whole.splitlines()]
-
-
-def write(file: Path, content: dict[str, Any]) -> None:
-    """JSON into a file, all of it or nothing."""
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    part.replace(file)
 
 
 def peak_memory() -> int | None:
