@@ -51,8 +51,8 @@ def ingest(
 ) -> None:
     """Read documents into a collection's memory.
 
-    Text, Markdown, reStructuredText, HTML, PDF, Word, PowerPoint, Excel, CSV, EPUB, mail, JSON, notebooks and source
-    code. Unchanged files are passed over and changed ones replaced, so run it again whenever you like.
+    Text, Markdown, reStructuredText, HTML, PDF, Word, RTF, PowerPoint, Excel, CSV, EPUB, mail, JSON, notebooks and
+    source code. Unchanged files are passed over and changed ones replaced, so run it again whenever you like.
 
     Examples:
 

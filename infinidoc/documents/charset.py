@@ -3,6 +3,7 @@
 import codecs
 import re
 import string
+import unicodedata
 
 from infinidoc.documents.document import Unreadable
 
@@ -36,12 +37,35 @@ _ANSI_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
+# Letters match however they are composed. What looks alike becomes the same: spaces of all widths; characters that are
+# drawn as nothing (soft hyphens, zero-width spaces, marks of direction) go; ligatures, Arabic letters in the shape that
+# a place in a word gives them, and full-width letters and digits become the plain ones.
+_SPACES = re.compile("[\xa0\u2000-\u200a\u2028\u2029\u202f\u205f]")
+_INVISIBLE = re.compile("[\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]")
+_VARIANTS = re.compile("[\ufb00-\ufb06\ufb50-\ufdff\ufe70-\ufefc\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
+
 
 def clean(text: str) -> str:
-    """Text with `\\n` at every line's end, without BOM, control characters and unpaired surrogates. Keeps all lines."""
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    """Text as it is kept and compared, whatever it came from: documents, questions, file names.
+
+    `\\n` at every line's end and all lines kept; composed letters (NFC) and plain spaces; no control characters, no
+    unpaired surrogates, nothing invisible.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _CONTROLS.sub(" ", _ANSI_COLOUR.sub("", text))
-    return _SURROGATES.sub("\ufffd", text)
+    if text.isascii():
+        return text
+    text = _INVISIBLE.sub("", _SPACES.sub(" ", _SURROGATES.sub("\ufffd", text)))
+    return unicodedata.normalize("NFC", _VARIANTS.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text))
+
+
+def is_encoding(name: str) -> bool:
+    """Whether a name that a file gives is that of an encoding of text that can be decoded here."""
+    try:
+        b" ".decode(name, "replace")
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 def looks_binary(head: bytes) -> bool:

@@ -3,6 +3,10 @@
 from bisect import bisect_right
 from dataclasses import dataclass
 
+# Text per document: compressed formats can hold any amount of it. Some 16 million tokens, hours of reading.
+MAX_CHARACTERS = 64 << 20
+TOO_LONG = f"more than {MAX_CHARACTERS >> 20} million characters of text: split it"
+
 
 class Unreadable(Exception):
     """A file that can't become a document. The message says why, in a few words, without the file's name."""
@@ -26,13 +30,15 @@ class Document:
     """One file's text.
 
     `marks` are sorted by `start`. A document without marks is located by line: its text has the lines of its file.
-    `pages` counts pages, slides or sheets; 0 where a format has none.
+    `pages` counts pages, slides or sheets; 0 where a format has none. `notes` say, a line each, what of the file could
+    not be read, such as pages that are pictures.
     """
 
     text: str
     format: str
     marks: tuple[Mark, ...] = ()
     pages: int = 0
+    notes: tuple[str, ...] = ()
 
     def locate(self, offset: int) -> str:
         """The place of a character, for a citation: "page 3", "sheet Prices", or "line 12"."""

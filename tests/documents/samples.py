@@ -99,6 +99,20 @@ def epub(extra: dict[str, str] | None = None) -> bytes:
     )
 
 
+def rtf() -> bytes:
+    """As Word writes it: a heading, a footnote, a comment, a table, a list, a deletion, a page header, two scripts."""
+    return rb"""{\rtf1\ansi\ansicpg1252\uc1\deff0{\fonttbl{\f0\froman\fcharset0 Times;}{\f1\fswiss\fcharset204 Arial;}}
+{\colortbl;\red255\green0\blue0;}{\stylesheet{\s1 heading 1;}}{\*\generator Writer 1.0;}{\info{\author Nobody}}
+{\header \pard Ferry Lane Society\par}
+\pard\s1\outlinelevel0 {\b Keys}\par
+\pard\plain\f0 The keys are at the caf\'e9{\super\chftn}{\footnote {\super\chftn} Closed on \u8220?Sundays\u8221?.}
+ on the corner{\deleted  of Mill Street}{\v hidden}.{\*\atnauthor Ann}{\*\annotation Ask Bob.}\par
+{\listtext 1.\tab}\f1 \'ea\'eb\'fe\'f7\f0  and \u-10179?\u-8704?\par
+\trowd\cellx900\cellx1800\pard\intbl Fruit\cell Price\cell\row\trowd\pard\intbl Plum\par(ripe)\cell 3\cell\row
+\pard{\field{\*\fldinst HYPERLINK "http://x.example"}{\fldrslt A link}} with a\~space\emdash{\pict\bin4 }{}\\}x}
+{\pict 0a1b2c}\par}"""
+
+
 def message(subject: str = "The boiler") -> EmailMessage:
     mail = EmailMessage()
     mail["From"] = "Ann Ågren <ann@example.org>"

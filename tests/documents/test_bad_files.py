@@ -26,6 +26,7 @@ FORMATS = [
     "pptx",
     "xlsx",
     "epub",
+    "rtf",
     "html",
     "xhtml",
     "eml",
@@ -50,6 +51,7 @@ def good(tmp_path_factory) -> dict[str, bytes]:
         "pptx": samples.slides(),
         "xlsx": samples.workbook(),
         "epub": samples.epub(),
+        "rtf": samples.rtf(),
         "html": page,
         "xhtml": b'<?xml version="1.0" encoding="utf-8"?>' + page,
         "eml": samples.message().as_bytes(),
@@ -112,8 +114,8 @@ def test_a_pdf_without_text():
 
 
 @pytest.mark.parametrize("suffix", BINARY)
-def test_text_that_calls_itself_something_else(suffix):
-    assert str(outcome(f"a.{suffix}", b"<html>404 Not Found</html>" * 50)).startswith("damaged")
+def test_bytes_that_call_themselves_something_else(suffix):
+    assert str(outcome(f"a.{suffix}", b"\0\1\2\3 no such thing" * 50)).startswith("damaged")
 
 
 @pytest.mark.parametrize("suffix", ["txt", "md", "py", "html", "csv", "jsonl", "json"])

@@ -81,3 +81,30 @@ def test_clean_text_has_nothing_that_breaks_tokenisers_or_databases():
     assert clean("\x1b[1;31mred\x1b[0m \x08\x7f\x85x") == "red    x"
     assert clean("\ud800x\udfff") == "\ufffdx\ufffd"
     assert clean("a\f\nb").count("\n") == 1  # the lines stay the file's
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("cafe\u0301", "café"),
+        ("caf\u00e9", "café"),
+        ("\u304b\u3099", "が"),
+        ("\u1112\u1161\u11ab", "한"),
+        ("boat\u00adhouse", "boathouse"),
+        ("boat\u200bhouse\ufeff", "boathouse"),
+        ("12\u00a0000\u202f€", "12 000 €"),
+        ("ﬁnal oﬃce", "final office"),
+        ("１２号室、Ａ４", "12号室、A4"),
+        ("evil\u202egpj.exe", "evilgpj.exe"),
+        ("家，（甲）！", "家，（甲）！"),
+        (
+            "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627",
+            "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627",
+        ),  # a joiner that is spelling
+        ("x² ½ ™", "x² ½ ™"),
+        ("👩\u200d🚒", "👩\u200d🚒"),
+    ],
+)
+def test_letters_match_however_they_are_composed(written, kept):
+    assert clean(written) == kept
+    assert clean(kept) == kept

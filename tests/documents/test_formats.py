@@ -143,7 +143,7 @@ def test_pdf_bullets_begin_lines():
 
 
 def test_pdf_hyphens_as_pdfium_marks_them():
-    page = lines(("a com\ufffe", 50, 500), ("mon ﬁsh of 1914\ufffe18 and semi-auto\ufffematic", 50, 300))
+    page = lines(("a com\ufffe", 50, 500), ("mon fish of 1914\ufffe18 and semi-auto\ufffematic", 50, 300))
     assert paragraphs(page) == "a common fish of 1914-18 and semi-auto-matic"
 
 

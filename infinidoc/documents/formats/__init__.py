@@ -5,31 +5,36 @@ from importlib import import_module
 from pathlib import Path, PurePath
 
 from infinidoc.documents.charset import looks_binary
-from infinidoc.documents.document import Document, Unreadable
+from infinidoc.documents.document import MAX_CHARACTERS, TOO_LONG, Document, Unreadable
+from infinidoc.documents.formats import signature
+from infinidoc.documents.formats.signature import kind_of
 
 MAX_BYTES = 256 << 20
 
 _MODULES = {
-    ".pdf": "pdf",
-    ".docx": "docx",
-    ".pptx": "pptx",
-    ".xlsx": "xlsx",
-    ".xlsm": "xlsx",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".epub": "epub",
-    ".eml": "mail",
-    ".mbox": "mail",
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".ipynb": "notebook",
+    "pdf": "pdf",
+    "docx": "docx",
+    "pptx": "pptx",
+    "xlsx": "xlsx",
+    "xlsm": "xlsx",
+    "csv": "csv",
+    "tsv": "csv",
+    "html": "html",
+    "htm": "html",
+    "xhtml": "html",
+    "epub": "epub",
+    "rtf": "rtf",
+    "eml": "mail",
+    "mht": "mail",
+    "mhtml": "mail",
+    "mbox": "mail",
+    "json": "json",
+    "jsonl": "json",
+    "ndjson": "json",
+    "ipynb": "notebook",
 }
 # Text to a program, but nothing that a person would read: coordinates and control words.
-_NO_PROSE = {".svg", ".rtf", ".ps", ".eps"}
+_NO_PROSE = {"svg", "ps", "eps"}
 
 
 def load(path: Path) -> bytes:
@@ -47,39 +52,48 @@ def load(path: Path) -> bytes:
 
 
 def refusal(name: str, head: bytes) -> str | None:
-    """Why no reader takes a file of this name that begins with these bytes, or None if one does."""
-    suffix = _suffix(name, head)
-    if suffix in _NO_PROSE:
-        return f"no reader for {suffix}"
-    if suffix in _MODULES or not looks_binary(head):
+    """Why no reader takes a file of this name that begins with these bytes, or None if one may."""
+    extension = _extension(name)
+    kind = kind_of(extension, head)
+    if reason := signature.refusal(kind, head):
+        return reason
+    if kind in _NO_PROSE:
+        return f"no reader for .{kind}"
+    if kind in _MODULES or kind in ("ole", "zip") or not looks_binary(head):
         return None
-    return f"binary file, no reader for {suffix}" if suffix else "binary file"
+    return f"binary file, no reader for .{extension}" if extension else "binary file"
 
 
 def read_document(name: str, data: bytes) -> Document:
-    """The document in `data`. The extension of `name` says what it is; unknown ones are plain text.
+    """The document in `data`: its content says what it is, and where that can't, the extension of `name`.
 
-    Raises Unreadable, and nothing else, whatever the bytes are.
+    What is unknown is plain text. Raises Unreadable, and nothing else, whatever the bytes are.
     """
     if not data:
         raise Unreadable("empty")
     if reason := refusal(name, data):
         raise Unreadable(reason)
-    suffix = _suffix(name, data)
-    reader = import_module(f"{__name__}.{_MODULES.get(suffix, 'text')}")
+    extension = _extension(name)
+    kind = kind_of(extension, data)
+    if kind == "ole":
+        raise Unreadable("an old Office format: save it as docx, pptx or xlsx")
+    if kind == "zip":
+        raise Unreadable("an archive: unpack it")
+    reader = import_module(f"{__name__}.{_MODULES.get(kind, 'text')}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # parsers tell the terminal about oddities in files that they read well
-            document: Document = reader.read(data, suffix.removeprefix(".") or "txt")
+            document: Document = reader.read(data, kind or "txt")
     except Unreadable:
         raise
     except Exception as error:  # parsers of foreign formats fail in every way there is
-        raise Unreadable(f"damaged, or not really {suffix}") from error
+        raise Unreadable(f"damaged, or not really .{extension or kind}") from error
     if not document.text.strip():
         raise Unreadable("empty")
+    if len(document.text) > MAX_CHARACTERS:
+        raise Unreadable(TOO_LONG)
     return document
 
 
-def _suffix(name: str, head: bytes) -> str:
-    suffix = PurePath(name).suffix.lower()
-    return ".pdf" if suffix not in _MODULES and head.startswith(b"%PDF-") else suffix
+def _extension(name: str) -> str:
+    return PurePath(name).suffix.lower().removeprefix(".")

@@ -7,14 +7,9 @@ from infinidoc.documents.document import Unreadable
 
 MAX_UNPACKED = 512 << 20  # bytes; a few kilobytes of zip can hold terabytes
 
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-
 
 def open_archive(data: bytes) -> zipfile.ZipFile:
     """Raises Unreadable for an archive that is encrypted, no archive at all, or enormous once unpacked."""
-    if data.startswith(_OLE):  # how Office wraps what it encrypts; also how it stored everything before 2007
-        encrypted = "EncryptedPackage".encode("utf-16-le") in data
-        raise Unreadable("encrypted" if encrypted else "an old Office format: save it as docx, pptx or xlsx")
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, OverflowError):

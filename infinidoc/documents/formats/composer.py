@@ -1,7 +1,9 @@
 """Puts a document together, block by block, and remembers where its places begin."""
 
+from collections.abc import Sequence
+
 from infinidoc.documents.charset import clean
-from infinidoc.documents.document import Document, Mark
+from infinidoc.documents.document import MAX_CHARACTERS, TOO_LONG, Document, Mark, Unreadable
 
 _LABEL = 100  # characters; a heading that is a paragraph in disguise must not fill a citation
 
@@ -21,7 +23,7 @@ class Composer:
         self._next = (" ".join(clean(label).split())[:_LABEL], breaks)
 
     def add(self, block: str, gap: str = "\n\n") -> None:
-        """Appends a block after `gap`; blocks without text are dropped."""
+        """Appends a block after `gap`; blocks without text are dropped. Raises Unreadable once there is too much."""
         block = clean(block).rstrip().lstrip("\n")
         if not block.strip():
             return
@@ -35,10 +37,12 @@ class Composer:
             self._next = None
         self._parts.append(block)
         self._length += len(block)
+        if self._length > MAX_CHARACTERS:
+            raise Unreadable(TOO_LONG)
 
-    def document(self, format: str, pages: int = 0) -> Document:
+    def document(self, format: str, pages: int = 0, notes: Sequence[str] = ()) -> Document:
         """All that was added. Without any mark, paragraphs are counted; text before the first one is "beginning"."""
         marks = self._marks or [Mark(start, f"paragraph {n}") for n, start in enumerate(self._paragraphs, 1)]
         if marks and marks[0].start > 0:
             marks = [Mark(0, "beginning"), *marks]
-        return Document("".join(self._parts), format, tuple(marks), pages)
+        return Document("".join(self._parts), format, tuple(marks), pages, tuple(notes))

@@ -31,7 +31,7 @@ def read(data: bytes, format: str) -> Document:
 def _add(composer: Composer, data: bytes, label: str) -> None:
     message = email.message_from_bytes(data, policy=default)
     headers = {name: _header(message, name) for name in _HEADERS}
-    if not any(headers.values()) and label == "message":
+    if not any(headers.values()) and "MIME-Version" not in message and label == "message":
         raise Unreadable("damaged, or not really .eml")
     composer.mark(f"{label}: {headers['Subject']}" if headers["Subject"] else label, breaks=True)
     composer.add("\n".join(f"{name}: {value}" for name, value in headers.items() if value))

@@ -20,7 +20,6 @@ logging.getLogger("pypdfium2").addHandler(logging.NullHandler())  # a damaged fi
 _pdfium = threading.Lock()  # PDFium may only be called by one thread at a time
 
 _HYPHEN = "\ufffe"  # what PDFium gives for a hyphen at a line's end; it joins the two lines itself
-_LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
 _BULLET = re.compile(r"[•▪◦‣●■○–—]\s")
 _LEADER = re.compile(r"[ \t]*(?:\.[ \t]?){5,}")  # the dots of a table of contents
 
@@ -109,7 +108,7 @@ def paragraphs(lines: list[Line]) -> str:
             blocks.append([])
         blocks[-1].append(below)
     text = _unhyphenated("\n\n".join(_joined(block, _edge(block, lines)) for block in blocks))
-    return _LEADER.sub(" … ", text).translate(_LIGATURES)
+    return _LEADER.sub(" … ", text)
 
 
 def _edge(block: list[Line], lines: list[Line]) -> float:

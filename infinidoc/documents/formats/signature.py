@@ -1,0 +1,109 @@
+"""What kind of file something is: by its content where that can say, by its extension where it can't."""
+
+import codecs
+import io
+import re
+import zipfile
+import zlib
+
+from infinidoc.documents.charset import looks_binary
+
+# How files of a kind begin.
+_BEGINNINGS = (
+    (b"%PDF-", "pdf"),
+    (b"{\\rtf", "rtf"),
+    (b"PK\x03\x04", "zip"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),  # Office before 2007, and what Office encrypts
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+)
+_OTHER_ARCHIVES = frozenset(["gzip", "bzip2", "xz", "7z", "rar", "zstd", "tar"])
+
+# The first member of an archive that is a document; others, such as a folder of photographs, aren't looked into.
+_DOCUMENT = re.compile(
+    rb"PK\x03\x04.{26}(?:\[Content_Types\]\.xml|mimetype|_rels/|docProps/|customXml/|word/|xl/|ppt/|META-INF/container)",
+    re.S,
+)
+_MEMBERS = {"word/document.xml": "docx", "xl/workbook.xml": "xlsx", "ppt/presentation.xml": "pptx"}
+
+# Streams of an OLE file, as its directory names them, and what a person can do about it.
+_OLE = (
+    ("EncryptedPackage", "encrypted"),
+    ("WordDocument", "an old Office format: save it as docx"),
+    ("PowerPoint Document", "an old Office format: save it as pptx"),
+    ("__properties_version1.0", "an Outlook message: save it as eml"),
+    ("Workbook", "an old Office format: save it as xlsx"),
+    ("Book", "an old Office format: save it as xlsx"),
+)
+
+_ARCHIVES = frozenset(["docx", "docm", "pptx", "xlsx", "xlsm", "epub"])
+_OFFICE = frozenset(["doc", "dot", "xls", "xlt", "ppt", "pps", *_ARCHIVES])
+_BINARY = _OFFICE | {"pdf", "rtf"}
+_TABLES = frozenset(["xls", "xlt", "xlsx", "xlsm"])
+# Extensions behind which a page is a page; behind others, such as those of templates, its tags are what is written.
+_PAGES = _BINARY | {"", "txt", "text", "csv", "tsv", "ipynb", "dat", "asp", "aspx", "jsp", "php", "cgi"}
+_PAGE = re.compile(
+    rb"\s*(?:<\?xml[^>]{0,200}>\s*|<!--.{0,2000}?-->\s*){0,3}<(?:!doctype\s+html|html|head|table)\b", re.I | re.S
+)
+_OFFICE_XML = re.compile(rb"\s*<\?xml.{0,400}?(?:schemas-microsoft-com:office:|<\?mso-application)", re.S)
+_WEB_ARCHIVE = re.compile(rb"\s*(?:(?:From|Subject|Date|X-[\w-]+):[^\n]*\n){0,6}MIME-Version:", re.I)
+_MAILBOX = re.compile(rb"From [^\n]{1,200} \d\d:\d\d[^\n]{0,60}\n(?:[\w-]+:|>From )")
+
+
+def kind_of(extension: str, data: bytes) -> str:
+    """What a file is: "pdf", "docx", "html", … or its lower-case extension, without the dot.
+
+    `data` may be no more than the file's beginning; an archive whose members can't be seen yet is a "zip".
+    """
+    kind = next((kind for beginning, kind in _BEGINNINGS if data.startswith(beginning)), "")
+    if kind == "zip":
+        return _packed(data) or (extension if extension in _ARCHIVES else kind)
+    if kind:
+        return kind
+    if data[257:262] == b"ustar":
+        return "tar"
+    if extension in ("", "mbx"):
+        return "mbox" if _MAILBOX.match(data) else extension
+    head = data[:8192].removeprefix(codecs.BOM_UTF8)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head.decode("utf-16", "replace").encode()
+    if extension in _PAGES and _PAGE.match(head):
+        return "html"
+    if extension in _OFFICE and _WEB_ARCHIVE.match(head):
+        return "eml"
+    if extension in _OFFICE and _OFFICE_XML.match(head):
+        return "office-xml"
+    if extension in _BINARY and not looks_binary(data) and b"%PDF-" not in data[:1024]:
+        return "csv" if extension in _TABLES else "txt"
+    return extension
+
+
+def _packed(data: bytes) -> str:
+    """What document a zip archive is; "" if it is another archive, or not all of it is there."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = set(archive.namelist())
+            if "META-INF/container.xml" in names:
+                return "epub"
+            if "mimetype" in names and archive.read("mimetype").startswith(b"application/vnd.oasis."):
+                return "opendocument"
+    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError, OSError, RuntimeError, zlib.error):
+        return ""
+    return next((kind for name, kind in _MEMBERS.items() if name in names), "")
+
+
+def refusal(kind: str, data: bytes) -> str | None:
+    """Why nothing reads a file of this kind, or None. `data` may be its beginning: then less is refused."""
+    if kind == "ole":
+        return next((reason for stream, reason in _OLE if stream.encode("utf-16-le") in data), None)
+    if kind == "office-xml":
+        return "an old Office format in XML: save it as docx or xlsx"
+    if kind == "opendocument":
+        return "OpenDocument: save it as docx, xlsx or pptx"
+    if kind in _OTHER_ARCHIVES or (kind == "zip" and not _DOCUMENT.match(data)):
+        return "an archive: unpack it"
+    return None

@@ -1,0 +1,103 @@
+"""Files whose extension lies are read for what they are, or skipped with a line that says what to do."""
+
+import io
+
+import openpyxl
+import pytest
+
+from infinidoc.documents.document import Unreadable
+from infinidoc.documents.formats import read_document, refusal
+from tests.documents import samples
+
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000)
+PAGE = b"<html xmlns:x='urn:schemas-microsoft-com:office:excel'><head><style>td{}</style></head><body><p>Quince"
+
+
+def why_not(name: str, data: bytes) -> str:
+    with pytest.raises(Unreadable) as error:
+        read_document(name, data)
+    return str(error.value)
+
+
+def workbook() -> bytes:
+    book = openpyxl.Workbook()
+    book.active.append(["Supplier", "Jars"])
+    book.active.append(["Vale Farm", 42])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "format"),
+    [
+        ("a.doc", samples.rtf(), "rtf"),
+        ("a.docx", samples.rtf(), "rtf"),
+        ("a.txt", samples.rtf(), "rtf"),
+        ("a.doc", samples.word(), "docx"),
+        ("a.pdf", samples.word(), "docx"),
+        ("a", samples.word(), "docx"),
+        ("a.tmp", samples.slides(), "pptx"),
+        ("a.zip", samples.epub(), "epub"),
+        ("a.xls", workbook(), "xlsx"),
+        ("a.csv", workbook(), "xlsx"),
+        ("a.docx", workbook(), "xlsx"),
+        ("a.txt", samples.pdf("Quince"), "pdf"),
+        ("a.docx", samples.pdf("Quince"), "pdf"),
+        ("a.xls", PAGE, "html"),
+        ("a.xls", b"\xef\xbb\xbf\r\n<TABLE><tr><td>Quince", "html"),
+        ("a.xls", PAGE.decode().encode("utf-16"), "html"),
+        ("a.doc", b"<?xml version='1.0'?>\n<!-- saved -->\n<!DOCTYPE html>" + PAGE, "html"),
+        ("a.pdf", b"<!doctype html><title>Quince</title>", "html"),
+        ("a.txt", PAGE, "html"),
+        ("a.xls", b"Supplier;Jars of Quince\nVale Farm;42\n", "csv"),
+        ("a.xls", "Supplier\tJars of Quince\nVale Farm\t42\n".encode("utf-16"), "csv"),
+        ("a.doc", b"Quince", "txt"),
+        ("a.pdf", b"Quince", "txt"),
+        ("a.doc", b"MIME-Version: 1.0\nContent-Type: text/html\n\n<p>Quince", "eml"),
+        ("Inbox", b"From - Mon Mar  2 18:05:00 2026\nSubject: Quince\n\nx\n", "mbox"),
+    ],
+)
+def test_content_decides(name, data, format):
+    assert refusal(name, data[:8192]) is None  # what a walk through the files sees
+    document = read_document(name, data)
+    assert document.format == format
+    assert not any(markup in document.text for markup in ("\\rtf1", "\\fonttbl", "<td", "<p", "PK", "%PDF", "\0"))
+    assert any(word in document.text for word in ("Quince", "Vale Farm", "café", "Ishmael", "Lighthouses", "Prices"))
+
+
+@pytest.mark.parametrize("name", ["a.vue", "a.py", "a.md", "a.tmpl"])
+def test_tags_that_were_written_to_be_seen_stay(name):
+    assert read_document(name, PAGE).text.startswith("<html")
+
+
+@pytest.mark.parametrize(
+    ("stream", "reason"),
+    [
+        ("WordDocument", "an old Office format: save it as docx"),
+        ("Workbook", "an old Office format: save it as xlsx"),
+        ("PowerPoint Document", "an old Office format: save it as pptx"),
+        ("__properties_version1.0", "an Outlook message: save it as eml"),
+        ("EncryptedPackage", "encrypted"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.doc", "a.xlsx", "a.txt", "a"])
+def test_old_office_files_say_what_to_do(name, stream, reason):
+    assert why_not(name, OLE + stream.encode("utf-16-le") + bytes(40)) == reason
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.gz", "a.pdf", "a"])
+@pytest.mark.parametrize(
+    "beginning", [b"\x1f\x8b\x08\0", b"BZh91AY&SY", b"\xfd7zXZ\0\0", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07\0"]
+)
+def test_archives_say_what_to_do(name, beginning):
+    assert why_not(name, beginning + bytes(300)) == "an archive: unpack it"
+
+
+def test_other_documents_say_what_to_do():
+    files = samples.archive({"photo.jpg": b"x"})
+    assert why_not("a.zip", files) == why_not("a.txt", files) == refusal("a.zip", files[:20]) == "an archive: unpack it"
+    text = samples.archive({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": "<x/>"})
+    assert why_not("a.odt", text) == why_not("a.doc", text) == "OpenDocument: save it as docx, xlsx or pptx"
+    sheet = b"<?xml version='1.0'?>\n<?mso-application progid='Excel.Sheet'?>\n<Workbook/>"
+    assert why_not("a.xls", sheet) == "an old Office format in XML: save it as docx or xlsx"
