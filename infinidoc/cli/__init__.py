@@ -1,8 +1,11 @@
 """The command line. Every module here parses, calls the library, and prints; `main` turns errors into one line."""
 
 import gc
+import io
+import os
 import sqlite3
 import sys
+from typing import Any
 
 import typer
 
@@ -11,6 +14,9 @@ from infinidoc.errors import InfinidocError
 # Importing torch and transformers makes millions of objects that live on; looking through them again and again while
 # they come costs a fifth of the start.
 gc.set_threshold(100_000, 20, 20)
+
+# Click's base class of what is wrong with a command line; newer versions of Typer bring their own Click along.
+ClickException: Any = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="infinidoc",
@@ -39,6 +45,7 @@ from infinidoc.cli import (  # noqa: E402
     log,
     models,
     predict,
+    render,
     tasks,
     train,
 )
@@ -68,26 +75,45 @@ def _options(
     if version:
         from importlib.metadata import version as installed
 
-        print(installed("infinidoc"))
+        render.out.print(installed("infinidoc"))
         raise typer.Exit
 
 
 def main() -> None:
-    """The `infinidoc` command: errors that a person can mend become one line on stderr and exit code 1."""
+    """The `infinidoc` command: errors that a person can mend become one line on stderr; exit code 1, or 2 for usage."""
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)  # no letter may end a command, whatever the terminal can show
     try:
-        app()
+        code = app(prog_name="infinidoc", standalone_mode=False)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left unsaid would complain at the end
+        code = 1
+    except ClickException as error:
+        code = usage(error)
+    except typer.Abort:
+        code = _fail("nothing was done")
     except InfinidocError as error:
-        _fail(str(error))
+        code = _fail(str(error))
     except sqlite3.Error as error:
-        _fail(f"the collection's manifest can't be used: {error}")
+        code = _fail(f"the collection's manifest can't be used: {error}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}")
+        code = _fail(f"{where}{error.strerror or error}")
+    sys.exit(code)
 
 
-def _fail(message: str) -> None:
-    from infinidoc.cli.render import err
+def usage(error: Any) -> int:
+    """What is wrong with a command line, in one line."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command
+        error.show()
+        return 2
+    context = getattr(error, "ctx", None)
+    hint = f": see {context.command_path} --help" if context else ""
+    render.error(" ".join(error.format_message().split()).rstrip(".") + hint)
+    return 2
 
-    err.print("[bold red]infinidoc:[/bold red] ", end="")
-    err.print(" ".join(message.split()), markup=False)
-    sys.exit(1)
+
+def _fail(message: str) -> int:
+    render.error(message)
+    return 1

@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.markdown import Markdown
 
 from infinidoc.cli import render
 from infinidoc.cli.models import fetch
@@ -66,12 +65,12 @@ def show(name: Name, json: JsonOption = False) -> None:
     render.print_facts({**facts, "digest": adapters.load(card).digest})
     if card.readme:
         render.out.print()
-        render.out.print(Markdown(card.readme))
+        render.out.write(card.readme)
 
 
 @app.command()
 def use(name: Name, model: ModelOption = None) -> None:
-    """Make an adapter the one that new collections of its base model use; [bold]none[/bold] for none.
+    """Make an adapter the one that new collections of its base model use; none for none.
 
     Collections that exist keep the adapter that they were read with.
 

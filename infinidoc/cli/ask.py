@@ -1,24 +1,24 @@
 """`infinidoc ask`."""
 
-import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infinidoc.cli import render
-from infinidoc.cli.options import CollectionOption, JsonOption, loaded
+from infinidoc.cli import given, render
+from infinidoc.cli.options import STARTED, CollectionOption, JsonOption, loaded
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
-    from infinidoc.reading.collection import Answer
+    from infinidoc.reading.collection import Answer, Collection
 
 SHOWN_CHARACTERS = 240
 
 
 def ask(
     questions: Annotated[
-        list[str] | None, typer.Argument(help="One question or several, each quoted; [bold]-[/bold] reads lines.")
+        list[str] | None, typer.Argument(help="One question or several, each quoted; - reads lines.")
     ] = None,
     collection: CollectionOption = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="A file with one question per line.")] = None,
@@ -45,52 +45,75 @@ def ask(
         if not target.documents():
             raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
         loaded(target)
+        ready = time.perf_counter()
         if memory_only and target.store.identity.remembers and target.gates_are_closed():
             render.note(
                 "note: no trained adapter is attached, so the gates of the memory are closed: "
                 "what follows is the base model's own guess"
             )
+        began, failed = STARTED, False
         for number, question in enumerate(wanted):
-            if json:
-                render.print_json(target.ask(question, top, max_tokens, memory_only).to_dict())
+            if len(wanted) > 1 and not json:
+                render.out.write(("\n" if number else "") + question + "\n", style="bold")
+            try:
+                answer, first = answered(target, question, top, max_tokens, memory_only, aloud=not json)
+            except InfinidocError as error:  # one that is too long, say; the next one may not be
+                render.error(str(error))
+                failed = True
+                if json:
+                    render.print_json({"question": question, "error": str(error)})
                 continue
-            if len(wanted) > 1:
-                render.out.print(("\n" if number else "") + question, style="bold", markup=False)
-            answer = target.ask(question, top, max_tokens, memory_only, on_text=write)
-            write("\n")
-            print_sources(answer)
+            if json:
+                render.print_json(answer.to_dict())
+            else:
+                print_sources(answer)
+                print_times(first - began, time.perf_counter() - began, 0.0 if number else ready - STARTED)
+            began = time.perf_counter()
+    if failed:
+        raise typer.Exit(1)
+
+
+def answered(
+    target: "Collection", question: str, top: int, max_tokens: int, memory_only: bool = False, aloud: bool = True
+) -> "tuple[Answer, float]":
+    """An answer, printed as it comes if `aloud`, and when its first word came (as `time.perf_counter` has it)."""
+    heard: list[float] = []
+
+    def hear(text: str) -> None:
+        heard.append(time.perf_counter())
+        if aloud:
+            render.out.write(text)
+
+    answer = target.ask(question, top, max_tokens, memory_only, on_text=hear)
+    if aloud:
+        render.out.print()
+    return answer, heard[0]
 
 
 def gather(questions: list[str], file: Path | None) -> list[str]:
     """All questions: arguments first, "-" replaced by the lines of standard input, then the file's lines."""
-    lines: list[str] = []
+    wanted: list[str] = []
     for question in questions:
-        lines += sys.stdin.read().splitlines() if question == "-" else [question]
+        wanted += given.lines() if question == "-" else [given.argument(question).strip()]
     if file is not None:
-        try:
-            lines += file.read_text(encoding="utf-8").splitlines()
-        except UnicodeDecodeError as error:
-            raise InfinidocError(f"{file} is not a text file in UTF-8", "give one question per line") from error
-    wanted = [line.strip() for line in lines if line.strip()]
+        wanted += given.lines(file)
+    wanted = [question for question in wanted if question]
     if not wanted:
         raise InfinidocError("no question", 'ask something: infinidoc ask "What is …?"')
     return wanted
 
 
-def write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
 def print_sources(answer: "Answer") -> None:
     if not answer.sources:
         return
-    render.out.print("\nSources", style="bold")
+    render.out.write("\nSources\n", style="bold")
     for number, source in enumerate(answer.sources, 1):
-        render.out.print(f"{number}. {source.document}, {source.place}", style="cyan", markup=False, end="")
+        render.out.print(f"{number}. {source.document}, {source.place}", style="cyan", end="")
         render.out.print(f"  {source.score:.2f}", style="dim")
-        text = " ".join(source.text.split())
-        shown = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
-        render.out.print(f"   {shown}", style="dim", markup=False)
-    seconds = answer.timings
-    render.note(f"\nfirst word after {seconds['first_token']:.1f} s, all of it after {seconds['total']:.1f} s")
+        render.out.print(f"   {render.shortened(source.text, SHOWN_CHARACTERS)}", style="dim")
+
+
+def print_times(first: float, total: float, loading: float) -> None:
+    of_which = f" ({loading:.1f} s of them to load the model)" if loading else ""
+    render.err.print()
+    render.note(f"first word after {first:.1f} s{of_which}, all of it after {total:.1f} s")

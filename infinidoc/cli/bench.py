@@ -1,23 +1,21 @@
 """`infinidoc bench`: what the compressive memory keeps of long texts, measured."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column
 
 from infinidoc.cli import render
-from infinidoc.cli.ingest import Speed
 from infinidoc.cli.options import JsonOption
+from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
 from infinidoc.evaluation.longcontext.lengths import parse_lengths, short
 
 if TYPE_CHECKING:
     from infinidoc.evaluation.longcontext.bench import Bench
-    from infinidoc.evaluation.longcontext.hidden import Progress as Reached
+    from infinidoc.evaluation.longcontext.hidden import Progress
     from infinidoc.evaluation.longcontext.prose import Prose
 
 app = typer.Typer(
@@ -185,40 +183,25 @@ def measuring(
     from infinidoc.evaluation.longcontext.bench import Bench
 
     fetch(model)
-    with render.err.status("loading the model") if render.err.is_terminal else nullcontext():
+    with render.status("loading the model"):
         base, found = load(model, adapter)
     if is_closed(base):
         render.note(
             "note: no trained adapter is attached, so the gates of the memory are closed: nothing can be recalled"
         )
-    with progress_bar() as show:
-        yield Bench(base, found, wanted, samples, seed, show)
+    with progress() as show:
+
+        def notify(reached: "Progress") -> None:
+            # what an earlier run had done (nothing is read) tells nothing about speed
+            show("", min(reached.done, reached.total), reached.total, reached.read, "tokens", reached.name)
+
+        yield Bench(base, found, wanted, samples, seed, notify)
 
 
 def read(bench: "Bench", paths: Sequence[str]) -> "Prose":
     from infinidoc.evaluation.longcontext.prose import read_prose
 
     return read_prose(paths, bench.base.encode)
-
-
-@contextmanager
-def progress_bar() -> "Iterator[Callable[[Reached], None]]":
-    columns = [
-        BarColumn(bar_width=16),
-        Speed(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("[dim]{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
-    ]
-    with Progress(*columns, console=render.err, transient=True, disable=not render.err.is_terminal) as bar:
-        task = bar.add_task("", total=None, tokens=0)
-
-        def show(reached: "Reached") -> None:
-            if not reached.read:  # what an earlier run had done tells nothing about speed
-                bar.reset(task, total=reached.total, completed=reached.done)
-            completed = min(reached.done, reached.total)
-            bar.update(task, description=reached.name, completed=completed, tokens=reached.read)
-
-        yield show
 
 
 def report(result: dict[str, Any], out: Path, json: bool, show: Callable[[], None]) -> None:
@@ -235,11 +218,13 @@ def report(result: dict[str, Any], out: Path, json: bool, show: Callable[[], Non
         return
     show()
     published = result["published"]
-    render.out.print(f"\nPublished: {published['source']}", style="bold", markup=False)
-    render.out.print(published["note"], style="dim", markup=False)
+    render.out.print()
+    render.out.print(f"Published: {published['source']}", style="bold")
+    render.out.print(published["note"], style="dim")
     cells = [["" if cell is None else cell for cell in row] for row in published["rows"]]
     render.print_table(published["columns"], cells, published["columns"][1:])
-    render.note("\nwritten: " + ", ".join(map(str, written)))
+    render.err.print()
+    render.note("written: " + ", ".join(map(str, written)))
 
 
 def print_accuracy(result: dict[str, Any], column: str, names: dict[Any, str]) -> None:
@@ -276,13 +261,13 @@ def print_memory(result: dict[str, Any]) -> None:
         [system, *(found[system, length] for length in lengths)]
         for system in dict.fromkeys(row["system"] for row in rows)
     ]
-    render.out.print(f"Kept after so many tokens by {result['model']['name']}", style="bold", markup=False)
+    render.out.print(f"Kept after so many tokens by {result['model']['name']}", style="bold")
     render.print_table(["", *headings], lines, headings)
     paper = result["paper"]
+    render.out.print()
     render.out.print(
-        f"\nThe paper's setting: {paper['memorizing_transformer']:,} numbers against {paper['infini_transformer']:,}, "
+        f"The paper's setting: {paper['memorizing_transformer']:,} numbers against {paper['infini_transformer']:,}, "
         f"{paper['ratio']:.1f} times less; {paper['ratio_of_rounded']:.0f} from 183M and 1.6M, as it prints them",
-        markup=False,
     )
 
 

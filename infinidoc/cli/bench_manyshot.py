@@ -1,15 +1,13 @@
 """`infinidoc bench manyshot`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from infinidoc.cli import render
 from infinidoc.cli.options import JsonOption
+from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
 
 Table = Annotated[Path | None, typer.Argument(help="CSV, TSV, JSONL or Parquet.")]
@@ -71,8 +69,12 @@ def manyshot(
     else:
         tasks = [banking77(data), clinc150(data)]
     fetch(model)
-    with progress_bar() as show:
-        result = measure(tasks, wanted, rag, model, show)
+    with progress() as show:
+
+        def notify(what: str, done: int, total: int) -> None:
+            show(f"{what}, {done}/{total}" if total else what, done, total or None)
+
+        result = measure(tasks, wanted, rag, model, notify)
     written = [write(out, result)]
     try:
         written.append(draw(out, result))
@@ -84,32 +86,16 @@ def manyshot(
         for task in result["tasks"]:
             print_task(task)
         published = result["published"]
-        render.out.print(f"Published: {published['source']}", style="bold", markup=False)
-        render.out.print(published["note"], style="dim", markup=False)
+        render.out.print(f"Published: {published['source']}", style="bold")
+        render.out.print(published["note"], style="dim")
         render.print_table(published["columns"], published["rows"], published["columns"][1:])
-        render.note("\nwritten: " + ", ".join(map(str, written)))
-
-
-@contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    columns = [TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=render.err, transient=True, disable=not render.err.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        shown = ""
-
-        def show(what: str, done: int, total: int) -> None:
-            nonlocal shown
-            if what != shown:  # another thing has another speed
-                bar.reset(task)
-                shown = what
-            bar.update(task, description=what, completed=done, total=total or None)
-
-        yield show
+        render.err.print()
+        render.note("written: " + ", ".join(map(str, written)))
 
 
 def print_task(task: dict[str, Any]) -> None:
     counts = f"{task['examples']:,} examples, {task['labels']:,} labels, {task['texts']:,} texts"
-    render.out.print(f"{task['name']}: {counts}", style="bold", markup=False)
+    render.out.print(f"{task['name']}: {counts}", style="bold")
     rows = [
         (row["system"], percent(row["accuracy"]), rate(row, "learnt_per_second"), rate(row, "texts_per_second"))
         for row in task["rows"]

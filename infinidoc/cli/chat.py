@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infinidoc.cli import render
-from infinidoc.cli.ask import write
+from infinidoc.cli import given, render
+from infinidoc.cli.ask import answered
 from infinidoc.cli.options import CollectionOption, loaded
 from infinidoc.errors import InfinidocError
 
@@ -41,12 +41,9 @@ def chat(
         loaded(target)
         for question in questions():
             try:
-                answer = target.ask(question, top, max_tokens, on_text=write)
+                print_sources(answered(target, question, top, max_tokens)[0])
             except InfinidocError as error:  # a question that is too long, say; the next one may not be
-                render.err.print(str(error), style="red", markup=False)
-                continue
-            write("\n")
-            print_sources(answer)
+                render.error(str(error))
 
 
 def questions() -> Iterator[str]:
@@ -60,17 +57,20 @@ def questions() -> Iterator[str]:
         try:
             line = input("> ") if typed else sys.stdin.readline()
         except (EOFError, KeyboardInterrupt):
-            write("\n")
+            render.out.print()
             return
-        if (not typed and not line) or line.strip() in LEAVE:
+        if not typed and not line:
             return
-        if line.strip():
-            yield line.strip()
+        line = given.argument(line).strip()
+        if line in LEAVE:
+            return
+        if line:
+            yield line
 
 
 def print_sources(answer: "Answer") -> None:
     """The best sources, in a line each."""
     for source in answer.sources[:SHOWN_SOURCES]:
-        render.out.print(f"  {source.document}, {source.place}", style="cyan", markup=False, end="")
+        render.out.print(f"  {source.document}, {source.place}", style="cyan", end="")
         render.out.print(f"  {source.score:.2f}", style="dim")
-    write("\n")
+    render.out.print()

@@ -80,7 +80,7 @@ def remove(
     if not yes:
         typer.confirm(f"Delete the collection at {found['directory']} ({found['documents']:,} documents)?", abort=True)
     places.remove(name)
-    render.out.print(f"removed {found['directory']}", markup=False)
+    render.out.print(f"removed {found['directory']}")
 
 
 @app.command()
@@ -92,4 +92,4 @@ def rename(name: Name, new: Annotated[str, typer.Argument(help="The new name.")]
     from infinidoc.memory import places
 
     place = places.rename(name, new)
-    render.out.print(f"{name} is now {place.name}, at {place.directory}", markup=False)
+    render.out.print(f"{name} is now {place.name}, at {place.directory}")

@@ -1,17 +1,15 @@
 """`infinidoc compare`."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column
 
 from infinidoc.cli import render
 from infinidoc.cli.options import JsonOption, ModelOption
+from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ def compare(
             "--questions",
             "-q",
             help="SQuAD JSON, JSON Lines, CSV or TSV (question, answers, source), or text with a question per line; "
-            "[bold]-[/bold] or nothing: lines of standard input.",
+            "- or nothing: lines of standard input.",
         ),
     ] = None,
     rag: Annotated[bool, typer.Option("--rag", help="Also RAG: BM25, dense, and both fused (infinidoc[rag]).")] = False,
@@ -94,8 +92,13 @@ def run(
     discover(paths)  # complains of paths before a model is fetched
     fetch(model)
     plan = comparison.plan(out, file, paths, systems, limit, seed, model, embedder or MINILM)
-    with progress_bar() as show:
-        result = comparison.run(plan, show)
+    with progress() as show:
+
+        def notify(step: "Step") -> None:
+            doing = "reading documents" if step.stage == "ingest" else "answering"
+            show(f"{step.system}: {doing}", step.done, step.total or None, name=step.name)
+
+        result = comparison.run(plan, notify)
         page = report.write_report(result, out)
     if json:
         render.print_json(result)
@@ -127,30 +130,6 @@ def gather(questions: Path | None) -> "QuestionFile":
     return parse_questions("standard input", sys.stdin.buffer.read())
 
 
-@contextmanager
-def progress_bar() -> "Iterator[Callable[[Step], None]]":
-    columns = [
-        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("[dim]{task.fields[name]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
-    ]
-    with Progress(*columns, console=render.err, transient=True, disable=not render.err.is_terminal) as bar:
-        task, at = None, None
-
-        def show(step: "Step") -> None:
-            nonlocal task, at
-            if task is None or at != (step.system, step.stage):
-                if task is not None:
-                    bar.remove_task(task)
-                doing = "reading documents" if step.stage == "ingest" else "answering"
-                task, at = bar.add_task(f"{step.system}: {doing}", total=None, name=""), (step.system, step.stage)
-            bar.update(task, completed=step.done, total=step.total or None, name=step.name)
-
-        yield show
-
-
 def print_result(result: dict[str, Any]) -> None:
     print_quality(result["systems"])
     render.out.print()
@@ -166,8 +145,8 @@ def print_result(result: dict[str, Any]) -> None:
             counts = f"{pair['wins']} won, {pair['losses']} lost, {pair['ties']} tied"
             ahead = f"{pair['difference']:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f}), p = {pair['p']:.2g}"
             what = "F1" if pair["measure"] == "f1" else "right source first"
-            render.out.print(f"{what}, {pair['first']} against {pair['second']}: {counts}; {ahead}", markup=False)
-    render.out.print(f"\n{result['verdict']}\n", style="bold", markup=False)
+            render.out.print(f"{what}, {pair['first']} against {pair['second']}: {counts}; {ahead}")
+    render.out.write(f"\n{result['verdict']}\n\n", style="bold")
     for failure in result.get("failures", [])[:SHOWN_FAILURES]:
         print_side_by_side(failure, f"  (right: {' / '.join(failure['answers'])})")
     for asked in result.get("answers", []):
@@ -211,12 +190,11 @@ def print_costs(rows: list[dict[str, Any]]) -> None:
 
 
 def print_side_by_side(asked: dict[str, Any], right: str) -> None:
-    render.out.print(f"{asked['question']}{right}", style="bold", markup=False)
+    render.out.print(f"{asked['question']}{right}", style="bold")
     for name, given in asked["systems"].items():
-        render.out.print(f"  {name:<14}", style="cyan", markup=False, end="")
-        render.out.print(given["answer"], markup=False)
+        render.out.print(f"  {name:<14}", style="cyan", end="")
+        render.out.print(given["answer"])
         for source in given["read"]:
-            text = " ".join(source["text"].split())
-            shown = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
-            render.out.print(f"    {source['document']}, {source['place']}: {shown}", style="dim", markup=False)
+            shown = render.shortened(source["text"], SHOWN_CHARACTERS)
+            render.out.print(f"    {source['document']}, {source['place']}: {shown}", style="dim")
     render.out.print()

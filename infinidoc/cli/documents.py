@@ -52,13 +52,13 @@ def show(
         for document in target.find(name):
             content = target.store.document(document.id).text
             if text:
-                render.out.print(content, markup=False)
+                render.print_document(content)
             elif json:
                 passages = [asdict(passage) for passage in target.store.passages(document.id)]
                 render.print_json({**asdict(document), "text": content, "passages": passages})
             else:
                 render.print_facts(asdict(document))
-                render.out.print("\n" + content[:SHOWN_CHARACTERS].strip(), style="dim", markup=False)
+                render.out.write("\n" + content[:SHOWN_CHARACTERS].strip("\n") + "\n", style="dim")
 
 
 @app.command()
@@ -82,4 +82,4 @@ def remove(name: Name, collection: CollectionOption = None, json: JsonOption = F
         render.print_json({"removed": [asdict(document) for document in found]})
     else:
         for document in found:
-            render.out.print(f"removed {display(document.path)}", markup=False)
+            render.out.print(f"removed {display(document.path)}")

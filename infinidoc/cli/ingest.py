@@ -1,27 +1,22 @@
 """`infinidoc ingest`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.table import Column
-from rich.text import Text
 
 from infinidoc.cli import render
 from infinidoc.cli.options import AdapterOption, CollectionOption, JsonOption, ModelOption, loaded
+from infinidoc.cli.progress import progress
 
 if TYPE_CHECKING:
-    from infinidoc.reading.ingest import Progress as Reached
-    from infinidoc.reading.ingest import Summary
+    from infinidoc.reading.ingest import Progress, Summary
 
 SHOWN_SKIPPED = 20
 
 
 def ingest(
-    paths: Annotated[list[str], typer.Argument(help="Files, directories, globs; [bold]-[/bold] is standard input.")],
+    paths: Annotated[list[str], typer.Argument(help="Files, directories, globs; - is standard input.")],
     collection: CollectionOption = None,
     include: Annotated[list[str], typer.Option(help="Only files that match this gitignore pattern. Repeatable.")] = [],  # noqa: B006
     exclude: Annotated[list[str], typer.Option(help="No files that match this gitignore pattern. Repeatable.")] = [],  # noqa: B006
@@ -45,7 +40,7 @@ def ingest(
     ] = True,
     engine: Annotated[
         Literal["here", "ray"],
-        typer.Option(help="Where the model runs: here, or on a Ray cluster ([bold]ray[/bold]; see below)."),
+        typer.Option(help="Where the model runs: here, or on a Ray cluster (ray; see below)."),
     ] = "here",
     json: JsonOption = False,
 ) -> None:
@@ -74,57 +69,25 @@ def ingest(
 
     with Collection.open(collection, model, adapter=adapter, precision=precision, memory=memory) as target:
         loaded(target, to_write=True)
-        with progress_bar() as show:
-            summary = target.ingest(paths, include, exclude, sync, show, engine)
+        with progress() as show:
+
+            def notify(reached: "Progress") -> None:
+                show(
+                    f"{reached.files_done}/{reached.files} files",
+                    reached.bytes_done,
+                    max(reached.bytes_total, 1),
+                    reached.tokens,
+                    "tokens",
+                    reached.name.rsplit("/", 1)[-1],
+                )
+
+            summary = target.ingest(paths, include, exclude, sync, notify, engine)
         if json:
             render.print_json(asdict(summary))
         else:
             print_summary(summary, str(target.directory))
             if approximate.is_missed(target.store):
                 render.note("questions find faster with an index: pip install 'infinidoc[index]', ingest again")
-
-
-class Speed(ProgressColumn):
-    """Tokens so far, and tokens per second since the first of them."""
-
-    def __init__(self) -> None:
-        super().__init__(table_column=Column(no_wrap=True))
-        self.began: float | None = None
-
-    def render(self, task: Task) -> Text:
-        tokens, now = task.fields["tokens"], task.get_time()
-        if not tokens:
-            return Text("")
-        if self.began is None:
-            self.began = now
-        seconds = now - self.began
-        speed = f"  {tokens / seconds:,.0f} tokens/s" if seconds > 1 else ""
-        return Text(f"{tokens:,} tokens{speed}", style="cyan")
-
-
-@contextmanager
-def progress_bar() -> "Iterator[Callable[[Reached], None]]":
-    columns = [
-        TextColumn("{task.fields[files]}", table_column=Column(no_wrap=True)),
-        BarColumn(bar_width=16),
-        Speed(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("[dim]{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
-    ]
-    with Progress(*columns, console=render.err, transient=True, disable=not render.err.is_terminal) as bar:
-        task = bar.add_task("", total=None, tokens=0, files="")
-
-        def show(reached: "Reached") -> None:
-            bar.update(
-                task,
-                description=reached.name.rsplit("/", 1)[-1],
-                total=max(reached.bytes_total, 1),
-                completed=reached.bytes_done,
-                tokens=reached.tokens,
-                files=f"{reached.files_done}/{reached.files} files",
-            )
-
-        yield show
 
 
 def print_summary(summary: "Summary", directory: str) -> None:
@@ -149,6 +112,6 @@ def print_summary(summary: "Summary", directory: str) -> None:
         }
     )
     for skipped in summary.skipped[:SHOWN_SKIPPED]:
-        render.err.print(f"skipped {skipped.name}: {skipped.reason}", style="yellow", markup=False)
+        render.err.print(f"skipped {skipped.name}: {skipped.reason}", style="yellow")
     if len(summary.skipped) > SHOWN_SKIPPED:
         render.note(f"… and {len(summary.skipped) - SHOWN_SKIPPED} more; --json lists them all")

@@ -1,21 +1,18 @@
 """`infinidoc learn`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from infinidoc.cli import render
-from infinidoc.cli.options import JsonOption, ModelOption
+from infinidoc.cli.options import JsonOption, ModelOption, loaded
+from infinidoc.cli.progress import progress
 from infinidoc.manyshot import DEFAULT_TASK
 
 if TYPE_CHECKING:
-    from infinidoc.manyshot.learning import Progress as Reached
-    from infinidoc.manyshot.learning import Summary
+    from infinidoc.manyshot.learning import Progress, Summary
     from infinidoc.manyshot.task import Task
 
 TaskOption = Annotated[str, typer.Option("--task", "-t", metavar="NAME", help="The task.")]
@@ -52,48 +49,18 @@ def learn(
     next(read(file, (input, output)), None)  # complains of the file before seconds go into loading the model
     with Task.open(task, model) as target:
         loaded(target)
-        with progress_bar() as show:
-            summary = target.learn(file, input, output, kind, show)
+        with progress() as show:
+
+            def notify(reached: "Progress") -> None:
+                what = "fitting" if reached.share == 1 else f"{reached.rows:,} rows"
+                total = None if reached.share is None else 1
+                show(what, reached.share or 0, total, reached.added, "examples")
+
+            summary = target.learn(file, input, output, kind, notify)
         if json:
             render.print_json(asdict(summary))
         else:
             print_summary(summary, target)
-
-
-def loaded(task: "Task") -> None:
-    """Loads a task's model: a bar while it is fetched the first time, a spinner while it is loaded."""
-    from infinidoc.cli.models import fetch
-
-    fetch(task.model)
-    if not render.err.is_terminal:
-        task.load()
-        return
-    with render.err.status("loading the model"):
-        task.load()
-
-
-@contextmanager
-def progress_bar() -> "Iterator[Callable[[Reached], None]]":
-    columns = [
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("[cyan]{task.fields[speed]}"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    ]
-    with Progress(*columns, console=render.err, transient=True, disable=not render.err.is_terminal) as bar:
-        row = bar.add_task("learning", total=None, speed="")
-
-        def show(reached: "Reached") -> None:
-            seconds = bar.tasks[0].elapsed or 0
-            bar.update(
-                row,
-                total=1 if reached.share is not None else None,
-                completed=reached.share or 0,
-                description="fitting" if reached.share == 1 else f"{reached.rows:,} rows",
-                speed=f"{reached.added / seconds:,.0f} examples/s" if reached.added and seconds > 1 else "",
-            )
-
-        yield show
 
 
 def print_summary(summary: "Summary", task: "Task") -> None:
@@ -123,6 +90,6 @@ def print_summary(summary: "Summary", task: "Task") -> None:
         inputs = "input has" if summary.contradictions == 1 else "inputs have"
         render.note(f"note: {summary.contradictions:,} {inputs} several labels; all of them were learnt")
     for problem in summary.problems:
-        render.err.print(f"unreadable {problem}", style="yellow", markup=False)
+        render.err.print(f"unreadable {problem}", style="yellow")
     if summary.unreadable > len(summary.problems):
         render.note(f"… and {summary.unreadable - len(summary.problems):,} more")

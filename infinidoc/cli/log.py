@@ -31,8 +31,8 @@ def log(
         render.note("nothing was asked yet")
     for entry in entries:
         render.out.print(f"{entry['asked_at']}  ", style="dim", end="")
-        render.out.print(entry["question"], style="bold", markup=False)
-        render.out.print(entry["answer"], markup=False)
+        render.out.print(entry["question"], style="bold")
+        render.out.write(entry["answer"] + "\n")
         for source in entry["sources"]:
-            render.out.print(f"  {source['document']}, {source['place']}", style="cyan", markup=False)
+            render.out.print(f"  {source['document']}, {source['place']}", style="cyan")
         render.out.print(f"  {entry['timings']['total']:.1f} s", style="dim")

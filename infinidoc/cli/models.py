@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from infinidoc.cli import render
 from infinidoc.cli.options import JsonOption
+from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
 from infinidoc.model import base
 from infinidoc.model.embedded import DEFAULT, EMBEDDED
@@ -41,14 +41,12 @@ def fetch(name: str | None = None) -> Path:
     if found is not None:
         return found
     name = base.base_name(name)
-    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=render.err, transient=True) as bars:
-        bar = bars.add_task(name)
+    with progress() as show:
 
-        def progress(stage: str, done: int, total: int) -> None:
-            bars.update(bar, description=f"{name}: {STAGES[stage]}", completed=done, total=total or None)
+        def notify(stage: str, done: int, total: int) -> None:
+            show(f"{name}: {STAGES[stage]}", done, total or None)
 
-        return base.ensure(name, progress)
+        return base.ensure(name, notify)
 
 
 @app.command("list")
@@ -62,7 +60,7 @@ def list_models(json: JsonOption = False) -> None:
       infinidoc models list --json
     """
     cards = base.on_this_machine()
-    with render.err.status("hashing"):
+    with render.status("hashing"):
         models = [_plain(card) for card in cards]
     if json:
         render.print_json({"models": models})
@@ -96,7 +94,7 @@ def pull(name: Name = None) -> None:
     model = _plain(base.describe(base.base_name(name), fetch(name)))
     state = "is already there" if there else "is ready"
     about = f"{render.size(model['size'])}, digest {model['digest'][:12]}"
-    render.out.print(f"{model['name']} {state}: {model['path']} ({about})", markup=False)
+    render.out.print(f"{model['name']} {state}: {model['path']} ({about})")
 
 
 @app.command()

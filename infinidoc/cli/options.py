@@ -1,5 +1,6 @@
 """Options that several commands share, and loading the model with something to look at meanwhile."""
 
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,7 +8,10 @@ import typer
 from infinidoc.cli import render
 
 if TYPE_CHECKING:
+    from infinidoc.manyshot.task import Task
     from infinidoc.reading.collection import Collection
+
+STARTED = time.perf_counter()  # the command, but for Python's own start
 
 CollectionOption = Annotated[
     str | None,
@@ -33,13 +37,10 @@ AdapterOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
-def loaded(collection: "Collection", to_write: bool = False) -> None:
-    """Loads a collection's model: a bar while it is fetched the first time, a spinner while it is loaded."""
+def loaded(target: "Collection | Task", to_write: bool = False) -> None:
+    """Loads a collection's or a task's model: a bar while it is fetched the first time, a spinner while it loads."""
     from infinidoc.cli.models import fetch
 
-    fetch(collection.model)
-    if not render.err.is_terminal:
-        collection.load(to_write)
-        return
-    with render.err.status("loading the model"):
-        collection.load(to_write)
+    fetch(target.model)
+    with render.status("loading the model"):
+        target.load(*[True] * to_write)  # a task has one precision

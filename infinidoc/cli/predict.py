@@ -1,18 +1,16 @@
 """`infinidoc predict`."""
 
 import csv
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from infinidoc.cli import render
-from infinidoc.cli.learn import TaskOption, loaded
-from infinidoc.cli.options import JsonOption
+from infinidoc.cli import given, render
+from infinidoc.cli.learn import TaskOption
+from infinidoc.cli.options import JsonOption, loaded
+from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
 from infinidoc.manyshot import DEFAULT_TASK, tables
 
@@ -26,9 +24,7 @@ SHOWN_CHARACTERS = 100
 def predict(
     texts: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="Texts, each quoted, or one table (.csv, .tsv, .jsonl, .parquet); [bold]-[/bold] reads lines."
-        ),
+        typer.Argument(help="Texts, each quoted, or one table (.csv, .tsv, .jsonl, .parquet); - reads lines."),
     ] = None,
     task: TaskOption = DEFAULT_TASK,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="A table with a text per row.")] = None,
@@ -55,8 +51,12 @@ def predict(
     with Task.open(task, create=False) as target:
         wanted = gather(texts or [], file, input or target.store.identity.input)
         loaded(target)
-        with progress_bar(len(wanted)) as show:
-            found: Sequence[Prediction | Generated] = target.predict(wanted, top, max_tokens, show)
+        with progress() as show:
+
+            def notify(done: int) -> None:
+                show(f"predicting, {done}/{len(wanted)}", done, len(wanted), done, "texts")
+
+            found: Sequence[Prediction | Generated] = target.predict(wanted, top, max_tokens, notify)
     if json:
         render.print_json({"predictions": [prediction.to_dict() for prediction in found]})
     elif as_csv:
@@ -73,11 +73,11 @@ def gather(texts: list[str], file: Path | None, column: str) -> list[str]:
     wanted: list[str] = []
     for text in texts:
         if text == "-":
-            wanted += sys.stdin.read().splitlines()
+            wanted += given.lines()
         elif tables.is_table(Path(text)) and not any(map(str.isspace, text)):
             wanted += [row.values[0] for row in tables.read(Path(text), [column])]
         else:
-            wanted.append(text)
+            wanted.append(given.argument(text))
     if file is not None:
         wanted += [row.values[0] for row in tables.read(file, [column])]
     if not wanted:
@@ -85,28 +85,15 @@ def gather(texts: list[str], file: Path | None, column: str) -> list[str]:
     return wanted
 
 
-@contextmanager
-def progress_bar(total: int) -> Iterator[Callable[[int], None]]:
-    columns = [
-        TextColumn("predicting"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("[cyan]{task.fields[speed]}"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    ]
-    with Progress(*columns, console=render.err, transient=True, disable=not render.err.is_terminal) as bar:
-        task = bar.add_task("", total=total, speed="")
+class Lines:
+    """What `csv` writes to: its rows may hold newlines."""
 
-        def show(done: int) -> None:
-            seconds = bar.tasks[0].elapsed or 0
-            bar.update(task, completed=done, speed=f"{done / seconds:,.1f} texts/s" if seconds > 1 else "")
-
-        yield show
+    write = staticmethod(render.out.write)
 
 
 def print_csv(found: "Sequence[Prediction | Generated]") -> None:
     columns = [name for name in found[0].to_dict() if name != "examples"]
-    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(Lines(), columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(prediction.to_dict() for prediction in found)
 
@@ -114,21 +101,19 @@ def print_csv(found: "Sequence[Prediction | Generated]") -> None:
 def print_prediction(prediction: "Prediction | Generated", with_input: bool) -> None:
     plain = prediction.to_dict()
     if with_input:
-        render.out.print(shown(prediction.input), style="bold", markup=False)
+        render.out.print(render.shortened(prediction.input, SHOWN_CHARACTERS), style="bold")
     if "text" in plain:
-        render.out.print(plain["text"], markup=False)
+        render.out.write(plain["text"] + "\n")
     elif plain["label"] is None:
         render.out.print("no text, no label", style="dim")
     else:
-        render.out.print(plain["label"], style="cyan", markup=False, end="")
-        outside = "" if plain["in_scope"] else "  [yellow]probably none of the task's labels[/yellow]"
-        render.out.print(f"  {plain['probability']:.2f}{outside}")
+        render.out.print(plain["label"], style="cyan", end="")
+        render.out.print(f"  {plain['probability']:.2f}", end="")
+        render.out.print("" if plain["in_scope"] else "  probably none of the task's labels", style="yellow")
     for example in plain["examples"]:
-        output = example.get("label") or example.get("output")
+        said, output = (
+            render.shortened(text, SHOWN_CHARACTERS)
+            for text in (example["input"], example.get("label") or example.get("output"))
+        )
         weight = f"{example['weight']:.2f}  " if "weight" in example else ""
-        render.out.print(f"   {weight}{shown(example['input'])} → {shown(output)}", style="dim", markup=False)
-
-
-def shown(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN_CHARACTERS else line[: SHOWN_CHARACTERS - 1] + "…"
+        render.out.print(f"   {weight}{said} → {output}", style="dim")

@@ -1,46 +1,139 @@
-"""What every command prints with: one console for results, one for everything else, and how sizes and times look."""
+"""What every command prints with: results to `out`, everything else to `err`, and how sizes look.
+
+What comes from outside (names, texts, answers, errors) must come out letter for letter and never steer a terminal, so
+no other module of the command line prints, and everything that this one prints passes through `printable`.
+"""
 
 import json
+import re
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
 
-PIPED_WIDTH = 200  # nothing is folded to a terminal's width that isn't there
+# C0 and C1 controls, line and paragraph separators, bidirectional controls, halves of characters.
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+WIDEST = 80  # cells; longer cells of a table run over rather than push the others apart
 
-# Results go to stdout, so that they can be piped; notes, progress and errors to stderr.
-out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH, soft_wrap=not sys.stdout.isatty())
-err = Console(highlight=False, stderr=True, soft_wrap=True)
+
+def printable(text: str, keep: str = "") -> str:
+    """Text as a terminal may have it: what would steer it is spelt out (`\\x1b`, `\\u202e`), but for those in `keep`.
+
+    A byte of a file's name that is not UTF-8 comes out as that byte (`\\xe9`).
+    """
+
+    def spelt(found: re.Match[str]) -> str:
+        character = found[0]
+        if character in keep:
+            return character
+        code = ord(character)
+        code -= 0xDC00 if 0xDC80 <= code <= 0xDCFF else 0
+        return NAMED.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+    return STEERING.sub(spelt, text)
+
+
+class Printer:
+    """One of the two standard streams. Colours are there on a terminal only; no line is ever folded or cut."""
+
+    def __init__(self, to_stderr: bool = False):
+        self._to_stderr = to_stderr
+        self._console: Console | None = None
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr if self._to_stderr else sys.stdout
+
+    @property
+    def console(self) -> "Console":
+        from rich.console import Console
+
+        if self._console is None:
+            self._console = Console(stderr=self._to_stderr, emoji=False, highlight=False)
+        return self._console
+
+    def print(self, text: object = "", style: str = "", end: str = "\n") -> None:
+        """One line, or a part of one."""
+        self._write(printable(str(text)), style, end)
+
+    def write(self, text: str, style: str = "") -> None:
+        """Text, whose tabs and newlines are its own, at once."""
+        self._write(printable(text, keep="\t\n"), style, "")
+
+    def _write(self, text: str, style: str, end: str) -> None:
+        if style and self.stream.isatty() and self.console.color_system and not self.console.no_color:
+            from rich.style import Style
+
+            text = Style.parse(style).render(text)
+        self.stream.write(text + end)
+        self.stream.flush()
+
+
+out, err = Printer(), Printer(to_stderr=True)
+
+
+def error(message: str) -> None:
+    """What went wrong, in one line."""
+    err.print("infinidoc: ", style="bold red", end="")
+    err.print(message)
+
+
+def note(text: str) -> None:
+    err.print(text, style="dim")
+
+
+def print_document(text: str) -> None:
+    """A whole text: byte for byte into a file or a pipe, which it can't steer, as `write` has it on a terminal."""
+    if sys.stdout.isatty():
+        out.write(text if text.endswith("\n") else text + "\n")
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """One line of JSON on stdout. What would steer a terminal is spelt as JSON spells it: the value is the same."""
+    plain = json.dumps(value, ensure_ascii=sys.stdout.encoding.lower() not in ("utf-8", "utf8"))
+    sys.stdout.write(STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", plain) + "\n")
     sys.stdout.flush()
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Sequence[str] = ()) -> None:
-    """A table; the columns named in `numbers` are right-aligned."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(str, row))
-    out.print(table)
+    """A table; the columns named in `numbers` are right-aligned. Cells are whole, so that they can be copied."""
+    from rich.cells import cell_len
+
+    def padded(cell: str, width: int, right: bool) -> str:
+        space = " " * (min(width, WIDEST) - cell_len(cell))
+        return space + cell if right else cell + space
+
+    lines = [[printable(str(cell)) for cell in row] for row in (columns, *rows)]
+    widths = [max(cell_len(line[index]) for line in lines) for index in range(len(columns))]
+    for number, line in enumerate(lines):
+        cells = [padded(cell, width, name in numbers) for cell, width, name in zip(line, widths, columns, strict=True)]
+        out.print("  ".join(cells).rstrip(" "), style="" if number else "bold")
 
 
 def print_facts(facts: dict[str, Any]) -> None:
     """Names and values, a line each."""
     width = max(map(len, facts))
     for name, value in facts.items():
-        out.print(f"[bold]{name:<{width}}[/bold]  ", end="")
-        out.print(str(value), markup=False)
+        out.print(f"{name:<{width}}  ", style="bold", end="")
+        out.print(value)
 
 
-def note(text: str) -> None:
-    err.print(text, style="dim", markup=False)
+@contextmanager
+def status(doing: str) -> Iterator[None]:
+    """A spinner on a terminal, while something takes seconds."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with err.console.status(doing):
+        yield
 
 
 def size(count: float) -> str:
@@ -54,3 +147,9 @@ def size(count: float) -> str:
 
 def plural(count: int, thing: str) -> str:
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def shortened(text: str, characters: int) -> str:
+    """The beginning of a text, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= characters else line[: characters - 1] + "…"

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from infinidoc.cli import render
 from infinidoc.cli.options import JsonOption
@@ -66,13 +65,13 @@ def show(
     if labels:
         ordered = sorted(labels.items(), key=lambda item: -item[1])
         render.out.print()
-        counted = [(escape(label), f"{count:,}") for label, count in ordered[:SHOWN_OUTPUTS]]
+        counted = [(label, f"{count:,}") for label, count in ordered[:SHOWN_OUTPUTS]]
         render.print_table(("label", "examples"), counted, numbers=("examples",))
         if len(ordered) > SHOWN_OUTPUTS:
             render.note(f"… and {len(ordered) - SHOWN_OUTPUTS} more; --json lists them all")
     if listed:
         render.out.print()
-        rows = [(one.id, escape(one.input), escape(one.output)) for one in listed]
+        rows = [(one.id, one.input, one.output) for one in listed]
         render.print_table(("number", "input", "output"), rows, numbers=("number",))
 
 
@@ -101,9 +100,9 @@ def remove(
             gone = {one.id: one for wanted in example for one in task.find(wanted)}
             task.remove(list(gone.values()))
             left = render.plural(count - len(gone), "example")
-            render.out.print(f"removed {render.plural(len(gone), 'example')}; {name} has {left} left", markup=False)
+            render.out.print(f"removed {render.plural(len(gone), 'example')}; {name} has {left} left")
             return
     if not yes:
         typer.confirm(f"Delete the task {name} ({count:,} examples)?", abort=True)
     found = places.remove(name)
-    render.out.print(f"removed {found}", markup=False)
+    render.out.print(f"removed {found}")

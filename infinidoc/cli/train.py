@@ -1,17 +1,15 @@
 """`infinidoc train`: making an adapter for a base model."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from infinidoc.cli import render
 from infinidoc.cli.models import fetch
 from infinidoc.cli.options import ModelOption
+from infinidoc.cli.progress import progress
 
 if TYPE_CHECKING:
     from infinidoc.model.adapters import AdapterCard
@@ -56,13 +54,13 @@ def address_head(out: Out, steps: Steps = None, seed: Seed = 0, model: ModelOpti
     fetch(model)
     settings = Settings(seed=seed)
     settings = replace(settings, steps=steps) if steps else settings
-    with bar() as (bars, task):
+    with progress() as show:
 
-        def show(stage: str, done: int, total: int, loss: float) -> None:
-            name = {"states": "reading the texts", "steps": f"training, loss {loss:.2f}"}[stage]
-            bars.update(task, description=name, completed=done, total=total)
+        def notify(stage: str, done: int, total: int, loss: float) -> None:
+            what = {"states": "reading the texts", "steps": f"training, loss {loss:.2f}"}[stage]
+            show(f"{what}, {done}/{total}", done, total)
 
-        card = train_address_head(model, settings, out, show)
+        card = train_address_head(model, settings, out, notify)
     done(card)
 
 
@@ -148,26 +146,15 @@ def run(
     settings = replace(
         recipe, steps=steps or recipe.steps, seed=seed, processes=processes or recipe.processes, init=init
     )
-    with bar() as (bars, task):
+    with progress() as show:
 
-        def show(step: Step) -> None:
-            bars.update(
-                task,
-                description=f"{step.task}: loss {step.loss:.2f}, right {step.right:.0%}",
-                completed=step.step,
-                total=settings.steps,
-            )
+        def notify(step: Step) -> None:
+            reached = f"{step.step}/{settings.steps}"
+            what = f"{step.task}: loss {step.loss:.2f}, right {step.right:.0%}, {reached}"
+            show(what, step.step, settings.steps)
 
-        card = train(model, settings, out, show, precision)
+        card = train(model, settings, out, notify, precision)
     done(card)
-
-
-@contextmanager
-def bar() -> Iterator[tuple[Progress, TaskID]]:
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}")
-    times = TimeElapsedColumn(), TimeRemainingColumn()
-    with Progress(*columns, *times, console=render.err, transient=True) as bars:
-        yield bars, bars.add_task("loading the model", total=None)
 
 
 def done(card: "AdapterCard") -> None:

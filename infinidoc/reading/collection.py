@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from infinidoc.documents.charset import clean
 from infinidoc.documents.discovery import discover
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place, existing, place, require
@@ -266,7 +267,8 @@ class Collection:
         """
         from infinidoc.reading.answering import NO_ANSWER, NOTHING, fitting_prompt, generate, refuses
 
-        if not question.strip():
+        question = clean(question).strip()
+        if not question:
             raise InfinidocError("the question is empty", 'ask something: infinidoc ask "What is …?"')
         if not self.store.documents():
             raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
