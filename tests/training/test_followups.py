@@ -49,12 +49,13 @@ def test_what_leans_is_rewritten_and_what_stands_alone_is_not(path):
 def test_later_turns_are_of_both_sorts_and_pools_hold_more_than_the_answer(path):
     pools, conversations = read(path)
     later = [turn["leans"] for conversation in conversations for turn in conversation["turns"][1:]]
-    assert 0.5 < sum(later) / len(later) < 0.85
+    assert 0.5 < sum(later) / len(later) < 0.7
     assert all(4 <= len(documents) <= 8 for documents in pools.values())
 
 
 def test_training_and_benchmark_share_no_document_and_no_standing_question():
     (trained, training), (held_apart, benchmark) = read(TRAINING), read(BENCHMARK)
+    assert len(training) >= 120
     assert len(benchmark) >= 60
     assert not trained.keys() & held_apart.keys()
     assert not texts(trained) & texts(held_apart)
