@@ -6,8 +6,11 @@ import string
 import unicodedata
 
 from infinidoc.documents.document import Unreadable
+from infinidoc.documents.guessing import guess_encoding, oddity
 
-_SAMPLE = 1 << 16  # bytes; what a guess is based on
+_SAMPLE = 1 << 16  # bytes that tell text from binary files
+_GUESSED = 1 << 14  # bytes; what a guess at the encoding of bytes that aren't UTF-8 is based on
+_STRANGE = 0.3  # oddity, from 0 to 1, of a line that isn't in the encoding that others are in
 _RARE = 0.02  # the share of characters that may be odd in something that is still text
 
 _BOMS = [
@@ -20,15 +23,10 @@ _BOMS = [
 # Control bytes that texts don't have. Tab, newlines, form feed and escape (terminal logs, ISO-2022) are not among them.
 _CONTROL_BYTES = bytes([*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
 
-_LATIN = (string.ascii_letters + " ").encode()
+# Odd bytes where one-byte encodings have letters, quotes and dashes; not those that mostly begin UTF-8 sequences.
+_WORDS_WITH_BYTES = re.compile(rb"[A-Za-z ][\x80-\xc1\xc4-\xfe]{1,2}[A-Za-z .,;:!?)]|[A-Za-z][\x80-\xc1\xc4-\xfe]\r?$")
 
-# Left to itself the guess falls on encodings that nobody has met (cp1006, shift_jis_2004).
-# fmt: off
-_WIDESPREAD = [
-    "cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp866", "cp855", "mac_cyrillic",
-    "iso8859_2", "iso8859_5", "iso8859_6", "cp874", "cp932", "euc_jp", "gb18030", "big5", "euc_kr",
-]
-# fmt: on
+_LATIN = (string.ascii_letters + " ").encode()
 
 # Scripts from Latin to Arabic, punctuation, Chinese, Japanese, Korean: what bytes that are no UTF-16 seldom hit upon.
 _COMMON = re.compile("[\t\n\r -~\xa0-\u06ff\u2000-\u22ff\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uffef]+")
@@ -97,23 +95,68 @@ def _decode(data: bytes, declared: str | None) -> str:
             return data[len(bom) :].decode(codec, "replace")
     if b"\0" in data[:_SAMPLE]:
         return data.decode(_utf16_without_bom(data) or "utf-8", "replace")
-    try:
-        # The seven-bit encoding of Japanese mail would pass for ASCII.
-        return data.decode("iso2022_jp_2" if b"\x1b$" in data else "utf-8")
-    except UnicodeDecodeError:
-        pass
-    if declared:
+    for codec in (["iso2022_jp_2"] if b"\x1b$" in data else []) + ["utf-8"]:
         try:
-            # What calls itself Latin-1 is mostly Windows-1252, which has quotes where Latin-1 has control characters.
-            latin = codecs.lookup(declared).name in ("iso8859-1", "ascii")
-            return data.decode("cp1252" if latin else declared)
-        except (LookupError, ValueError):
+            return data.decode(codec)
+        except UnicodeDecodeError:
             pass
-    # A damaged UTF-8 file still has far more good sequences than bad ones; in other encodings hardly any are good.
-    text = data.decode("utf-8", "replace")
+    if declared and is_encoding(declared):
+        # What calls itself Latin-1 is mostly Windows-1252, which has quotes where Latin-1 has control characters.
+        latin = codecs.lookup(declared).name in ("iso8859-1", "ascii")
+        try:
+            return data.decode("cp1252" if latin else declared)
+        except ValueError:
+            pass
+    return _decode_by_line(data)
+
+
+def _decode_by_line(data: bytes) -> str:
+    """Text whose lines aren't all UTF-8: those that aren't are in another encoding, wherever in the file they come.
+
+    Where the rest is UTF-8, odd bytes that don't look like letters of another encoding are damage.
+    """
+    lines = data.split(b"\n")
+    decoded = [_strictly(line, "utf-8") for line in lines]
+    odd = [line for line, text in zip(lines, decoded, strict=True) if text is None]
+    good = sum(text is not None and not text.isascii() for text in decoded)
+    sample = _sample(odd)
+    encoding = guess_encoding(sample)
+    if 20 * good < len(odd) and oddity(sample, encoding) < _STRANGE:  # some lines are valid UTF-8 by chance
+        return data.decode(encoding, "replace")
+    damaged = good >= len(odd)
+    return "\n".join(
+        _odd_line(line, encoding, damaged) if text is None else text for line, text in zip(lines, decoded, strict=True)
+    )
+
+
+def _odd_line(line: bytes, encoding: str, damaged: bool) -> str:
+    text = line.decode("utf-8", "replace")
     bad = text.count("\ufffd")
     good = len(text) - len(text.encode("ascii", "ignore")) - bad
-    return text if good > 10 * bad else data.decode(_guess(data), "replace")
+    # A damaged line still has more good sequences than bad ones; in other encodings few are good.
+    if (good and good >= bad) or (damaged and not _WORDS_WITH_BYTES.search(line)):
+        return text
+    if oddity(line[:_GUESSED], encoding) > _STRANGE:  # a line in an encoding of its own
+        encoding = guess_encoding(line[:_GUESSED])
+    return line.decode(encoding, "replace")
+
+
+def _strictly(line: bytes, encoding: str) -> str | None:
+    try:
+        return line.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _sample(lines: list[bytes]) -> bytes:
+    """As many whole lines as a guess needs; of a single longer one the beginning, up to a space."""
+    sample = bytearray()
+    for line in lines:
+        if sample and len(sample) + len(line) > _GUESSED:
+            break
+        sample += line[: line.rfind(b" ", 0, _GUESSED) + 1 or _GUESSED] if len(line) > _GUESSED else line
+        sample += b"\n"
+    return bytes(sample)
 
 
 def _utf16_without_bom(data: bytes) -> str | None:
@@ -127,15 +170,3 @@ def _utf16_without_bom(data: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return codec if text and len(_COMMON.sub("", text)) <= _RARE * len(text) else None
-
-
-def _guess(data: bytes) -> str:
-    from charset_normalizer import from_bytes
-
-    sample = data[:_SAMPLE]
-    if len(data) > _SAMPLE:
-        sample = sample[: sample.rfind(b"\n") + 1] or sample  # not inside a multi-byte character
-    matches = from_bytes(sample, cp_isolation=_WIDESPREAD)
-    # Short Western texts score the same in several code pages; Windows-1252 is by far the likeliest of them.
-    best = max(matches, key=lambda match: (-match.chaos, match.coherence, match.encoding == "cp1252"), default=None)
-    return best.encoding if best else "cp1252"
