@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from random import Random
 
 from infinidoc.made import vocabulary
-from infinidoc.made.office.words import REASONS
+from infinidoc.made.office.words import REASONS, STEERING
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ class Draft:
     unanswerable: list[str] = field(default_factory=list)
 
     def add(self, name: str, place: str, text: str) -> None:
-        """A document: what is asked next is read from it."""
+        """A document, some with a line that tries to steer a reader: what is asked next is read from it."""
+        if self.rng.random() < 0.08:
+            text = f"{text}\n{self.rng.choice(STEERING)}"
         self.documents.append(Document(name, place, text))
 
     def ask(self, kind: str, answer: str, quote: str, *wordings: str) -> None:
