@@ -58,11 +58,11 @@ def show(name: Name, json: JsonOption = False) -> None:
     """
     card = adapters.find(name)
     if json:
-        render.print_json({**plain(card), "digest": adapters.load(card).digest, "card": card.readme})
+        render.print_json({**plain(card), "digest": adapters.digest(card), "card": card.readme})
         return
     facts = {key: value for key, value in plain(card).items() if value not in (None, "")}
     facts["size"], facts["parts"] = render.size(card.size), ", ".join(card.parts)
-    render.print_facts({**facts, "digest": adapters.load(card).digest})
+    render.print_facts({**facts, "digest": adapters.digest(card)})
     if card.readme:
         render.out.print()
         render.out.write(card.readme)

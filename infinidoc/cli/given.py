@@ -4,13 +4,13 @@ import os
 import sys
 from pathlib import Path
 
-from infinidoc.documents.charset import clean, decode
-from infinidoc.documents.document import Unreadable
 from infinidoc.errors import InfinidocError
 
 
 def argument(text: str) -> str:
     """An argument, or a line that was typed."""
+    from infinidoc.documents.charset import Unreadable, clean, decode
+
     try:
         return clean(decode(os.fsencode(text)))  # a byte that is not UTF-8 comes as half a character
     except (UnicodeEncodeError, Unreadable):  # halves that no byte stands behind; or control characters only
@@ -22,6 +22,8 @@ def lines(file: Path | None = None) -> list[str]:
 
     Raises InfinidocError for one that is no text, OSError for one that can't be read.
     """
+    from infinidoc.documents.charset import Unreadable, clean, decode
+
     name = str(file) if file else "standard input"
     try:
         text = clean(decode(file.read_bytes() if file else sys.stdin.buffer.read()))

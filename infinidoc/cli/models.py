@@ -99,7 +99,7 @@ def pull(name: Name = None) -> None:
 
 @app.command()
 def show(name: Name = None, json: JsonOption = False) -> None:
-    """A model's shape, its digest, and what it would run on.
+    """A model's shape and its digest.
 
     Examples:
 
@@ -112,9 +112,6 @@ def show(name: Name = None, json: JsonOption = False) -> None:
     if path is None:
         raise InfinidocError(f"{name} isn't on this machine", f"infinidoc models pull {name}")
     model = _plain(base.describe(name, path))
-    device = base.choose_device()
-    model["runs_on"] = str(device)
-    model["runs_in"] = str(base.choose_dtype(device)).removeprefix("torch.")
     model["licence"] = EMBEDDED[name].licence if name in EMBEDDED else None
     if json:
         render.print_json(model)
@@ -128,7 +125,6 @@ def show(name: Name = None, json: JsonOption = False) -> None:
         "heads": f"{model['heads']} of {model['head_dim']} dimensions; {model['kv_heads']} for keys and values",
         "vocabulary": f"{model['vocabulary']:,}",
         "context": f"{model['context']:,} tokens",
-        "runs on": f"{model['runs_on']}, in {model['runs_in']}",
         "licence": model["licence"] or "see its model card",
         "digest": model["digest"],
         "where": model["path"],

@@ -12,7 +12,7 @@ from infinidoc.cli.learn import TaskOption
 from infinidoc.cli.options import JsonOption, loaded
 from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
-from infinidoc.manyshot import DEFAULT_TASK, tables
+from infinidoc.manyshot import DEFAULT_TASK
 
 if TYPE_CHECKING:
     from infinidoc.manyshot.generation import Generated
@@ -70,6 +70,8 @@ def predict(
 
 def gather(texts: list[str], file: Path | None, column: str) -> list[str]:
     """All texts in order: arguments, "-" replaced by the lines of standard input, tables by their column."""
+    from infinidoc.manyshot import tables
+
     wanted: list[str] = []
     for text in texts:
         if text == "-":

@@ -1,18 +1,20 @@
 """A task on the disk: a manifest, and tensor files with keys and what was fitted to them."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Self
 
 from infinidoc.memory import tensors
 from infinidoc.memory.manifest import LOOKS, Manifest
+
+if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor does
+    from torch import Tensor
 
 FILE_ROWS = 16_384  # keys in one file: few enough files to open, small enough to rewrite when an example goes
 LABELS, TEXT = "labels", "text"  # what a task's outputs are: of a fixed set, or free
@@ -97,6 +99,8 @@ class TaskStore(Manifest):
 
     def keys(self) -> Tensor:
         """The examples' keys (N, D) float16, by digest: an order that doesn't know when they came."""
+        import torch
+
         for _ in range(LOOKS):
             rows = self._sql.execute("SELECT file, row FROM examples ORDER BY digest").fetchall()
             try:
@@ -197,6 +201,8 @@ class TaskStore(Manifest):
 
     def _rewrite(self, names: list[str], without: set[int]) -> list[tuple[str, int, int]]:
         """Copies what stays of some key files into one new file; returns (file, row, example) for each."""
+        import torch
+
         kept, identifiers = [], []
         for name in names:
             keys = self._keys(name)

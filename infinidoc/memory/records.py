@@ -1,12 +1,16 @@
 """The rows of a collection's manifest, as the rest of the house sees them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from infinidoc.documents.document import Document
 from infinidoc.model.precision import FP32
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NO_KERNEL = "none"
 

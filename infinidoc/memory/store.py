@@ -1,24 +1,28 @@
 """A collection on the disk: a manifest and its tensor files. The only code that touches them."""
 
+from __future__ import annotations
+
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from infinidoc.documents.document import Document, Mark
 from infinidoc.files import PRIVATE, UNFINISHED, replacing
 from infinidoc.memory import tensors
 from infinidoc.memory.manifest import LOOKS, Manifest
 from infinidoc.memory.records import AddressBlock, Identity, NewDocument, PassageRow, StoredDocument
-from infinidoc.model.kernels import State
 
+if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor does
+    from torch import Tensor
+
+    from infinidoc.model.kernels import State
+
+Found = TypeVar("Found")
 INDEX_SUFFIX = ".faiss"
 ADDRESS_FILE_ROWS = 65_536  # 8 MiB: few enough files to search, small enough to rewrite when a document goes
 
@@ -84,30 +88,32 @@ class Store(Manifest):
             "text_bytes": text,
             "address_bytes": rows * self._address_size(),
             "index_bytes": self.index.stat().st_size if self.index and self.index.exists() else 0,
-            "state_bytes": tensors.nbytes(self._read_named("state")) if self.meta("state") else 0,
+            "state_bytes": self._named("state", tensors.nbytes) if self.meta("state") else 0,
         }
 
     def _address_size(self) -> int:
-        return int(self.address_head()["projection"].shape[1])
+        return self._named("address_head", tensors.shapes)["projection"][1]
 
     def address_head(self) -> dict[str, Tensor]:
         """The tensors that make this collection's addresses."""
-        return self._read_named("address_head")
+        return self._named("address_head", tensors.read)
 
     def state(self) -> list[State] | None:
         """The compressive memory, one `State` per layer; None for an empty collection."""
         if not self.meta("state"):
             return None
-        found = self._read_named("state")
+        from infinidoc.model.kernels import State
+
+        found = self._named("state", tensors.read)
         fields = ("association", "normaliser", "tokens")
         layers = 1 + max(int(name.split(".")[0]) for name in found)
         return [State(*(found[f"{layer}.{field}"] for field in fields)) for layer in range(layers)]
 
-    def _read_named(self, key: str) -> dict[str, Tensor]:
+    def _named(self, key: str, read: Callable[[Path, str], Found]) -> Found:
         """A file that `meta` names. A writer may replace it between the look-up and the reading: then look again."""
         for _ in range(LOOKS):
             try:
-                return tensors.read(self.directory, self.meta(key) or "")
+                return read(self.directory, self.meta(key) or "")
             except FileNotFoundError as error:
                 missing = error
         raise self._missing(missing)
@@ -131,6 +137,8 @@ class Store(Manifest):
 
     def block_of(self, passages: Sequence[int]) -> AddressBlock:
         """The addresses of these passages, of those that are still there, copied into one block."""
+        import torch
+
         query = """SELECT file, id, row, tokens FROM passages
                    WHERE id IN (SELECT value FROM json_each(?)) ORDER BY file, row"""
         pieces, found, rows, total = [], [], [], 0
@@ -250,6 +258,8 @@ class Store(Manifest):
 
     def _rewrite(self, files: list[str], without: Collection[int] = ()) -> list[tuple[str, int, int]]:
         """Copies what stays of some address files into one new file; returns (file, row, passage) for each passage."""
+        import torch
+
         kept, places, total = [], [], 0
         for file in files:
             addresses = self._address_rows(file)

@@ -1,16 +1,19 @@
 """Immutable tensor files, named by the digest of their content."""
 
+from __future__ import annotations
+
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
 
 from infinidoc.errors import InfinidocError
-from infinidoc.files import PRIVATE
+from infinidoc.files import PRIVATE, tensor_header
 from infinidoc.files import write as write_file
+
+if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor does
+    from torch import Tensor
 
 SUFFIX = ".safetensors"
 
@@ -20,6 +23,8 @@ def write(directory: Path, kind: str, tensors: dict[str, Tensor]) -> str:
 
     When it returns, the file is whole and survives a power cut; before that, no file of this name exists.
     """
+    from safetensors.torch import save
+
     content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
     name = f"{kind}-{hashlib.sha256(content).hexdigest()[:32]}{SUFFIX}"
     target = directory / name
@@ -38,8 +43,25 @@ def read(directory: Path, name: str) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is not a dict)
     except SafetensorError as error:
-        raise InfinidocError(f"{path} is damaged ({error})", "remove the collection and ingest again") from error
+        raise _damaged(path, error) from error
 
 
-def nbytes(tensors: dict[str, Tensor]) -> int:
-    return sum(tensor.numel() * torch.empty((), dtype=tensor.dtype).element_size() for tensor in tensors.values())
+def shapes(directory: Path, name: str) -> dict[str, list[int]]:
+    """The shapes of a file's tensors, none of which is read. Raises what `read` raises."""
+    return {key: tensor["shape"] for key, tensor in _tensors(directory / name).items()}
+
+
+def nbytes(directory: Path, name: str) -> int:
+    """The bytes of a file's tensors. Raises what `read` raises."""
+    return max((tensor["data_offsets"][1] for tensor in _tensors(directory / name).values()), default=0)
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    try:
+        return tensor_header(path)[0]
+    except ValueError as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InfinidocError:
+    return InfinidocError(f"{path} is damaged ({error})", "remove the collection and ingest again")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infinidoc.errors import InfinidocError
-from infinidoc.files import replacing, write_json
+from infinidoc.files import replacing, tensor_header, write_json
 from infinidoc.home import home
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -145,23 +145,24 @@ def describe(directory: Path) -> AdapterCard:
 
 
 def _metadata(file: Path) -> dict[str, str]:
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(file, "pt") as tensors:
-            metadata: dict[str, str] = tensors.metadata() or {}
-    except (OSError, SafetensorError) as error:
+        _, metadata = tensor_header(file)
+    except (OSError, ValueError) as error:
         raise InfinidocError(f"{file} can't be read: {error}", "get the adapter anew, or train it again") from error
     if metadata.get("format") != FORMAT:
         raise InfinidocError(f"{file} is not an adapter that this infinidoc knows", "a newer infinidoc may")
     return metadata
 
 
+def digest(card: AdapterCard) -> str:
+    """The SHA-256 of an adapter's file."""
+    return hashlib.sha256((card.path / FILE).read_bytes()).hexdigest()
+
+
 def load(card: AdapterCard) -> Adapter:
     from safetensors.torch import load_file
 
-    file = card.path / FILE
-    return Adapter(card, hashlib.sha256(file.read_bytes()).hexdigest(), load_file(file))
+    return Adapter(card, digest(card), load_file(card.path / FILE))
 
 
 def save(directory: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> AdapterCard:

@@ -8,6 +8,7 @@ torch and transformers take seconds to import, so only the functions that need t
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infinidoc.errors import InfinidocError
-from infinidoc.files import write_json
+from infinidoc.files import tensor_header, write_json
 from infinidoc.home import home
 from infinidoc.model.embedded import DEFAULT, EMBEDDED, Progress, nothing, pull
 from infinidoc.model.precision import FP32, INT8, dtype_of, fastest, name_of, wanted
@@ -187,8 +188,6 @@ def describe(name: str, path: Path) -> Card:
 
     Raises InfinidocError for a directory that isn't a decoder infinidoc can use, or is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
     for needed in ("config.json", "tokenizer.json"):
         if not (path / needed).is_file():
             raise InfinidocError(f"no {needed} in {path}", "give the directory of a model saved by transformers")
@@ -199,16 +198,11 @@ def describe(name: str, path: Path) -> Card:
     parameters, dtypes = 0, set()
     for file in weight_files(path):
         try:
-            with safe_open(file, framework="numpy") as weights:
-                for key in weights.keys():  # noqa: SIM118 - not a dict
-                    tensor = weights.get_slice(key)
-                    size = 1
-                    for side in tensor.get_shape():
-                        size *= side
-                    parameters += size
-                    dtypes.add(tensor.get_dtype())
-        except (SafetensorError, OSError) as error:
+            tensors, _ = tensor_header(file)
+        except (ValueError, OSError) as error:
             raise _damaged(file, error) from error
+        parameters += sum(math.prod(tensor["shape"]) for tensor in tensors.values())
+        dtypes |= {tensor["dtype"] for tensor in tensors.values()}
     try:
         heads = config["num_attention_heads"]
         return Card(

@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock
-
 from infinidoc.errors import InfinidocError
 from infinidoc.home import home
 
@@ -115,6 +113,8 @@ def pull(base: EmbeddedBase, progress: Progress = nothing) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         progress("wait", 0, 0)
+        from filelock import FileLock
+
         with FileLock(target.with_name(f".{base.name}.lock")):
             if target.is_dir():
                 return target
