@@ -56,9 +56,13 @@ class AddressHead:
         tensors = {field.name: tensors[field.name] for field in fields(cls)}
         return cls(int(tensors.pop("layer")), float(tensors.pop("threshold")), **tensors)
 
+    def to(self, device: torch.device) -> "AddressHead":
+        """The same head on another device, where it then computes."""
+        return AddressHead.from_tensors({name: tensor.to(device) for name, tensor in self.tensors().items()})
+
     def standardised(self, states: Tensor) -> Tensor:
         """Hidden states (…, D) to zero mean and unit deviation per dimension."""
-        return (states.float().cpu() - self.mean) / self.std
+        return (states.float().to(self.mean.device) - self.mean) / self.std
 
     def project(self, states: Tensor) -> Tensor:
         """A passage's hidden states (…, D) to unit vectors (…, 128)."""

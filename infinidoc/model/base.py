@@ -94,6 +94,14 @@ class BaseModel:
         separator = self.tokenizer.get_vocab().get("<|endoftext|>")
         return own or ([separator] if separator is not None else [])
 
+    @cached_property
+    def marks(self) -> tuple[int, int]:
+        """The tokens that open and close a part of a reader's prompt: those of a chat's turns, else the end of text."""
+        opening, closing = (self.tokenizer.backend_tokenizer.token_to_id(f"<|im_{name}|>") for name in ("start", "end"))
+        if opening is None or closing is None:
+            return self.tokenizer.eos_token_id, self.tokenizer.eos_token_id
+        return opening, closing
+
 
 def base_name(name: str | None = None) -> str:
     """The name itself, or `INFINIDOC_MODEL`, or the embedded default."""

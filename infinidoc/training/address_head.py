@@ -6,6 +6,7 @@ layers below the head's run, and once per text.
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,10 +20,10 @@ from infinidoc.model.addresses import QUESTION, AddressHead, early_states, untra
 from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import side_by_side
 from infinidoc.training.corpus import Corpus, prose, sentences, written, xquad
+from infinidoc.training.questions import Questions, reworded
 
-BATCH = 24  # questions, of which some are on passages of one article or kind
-NEAR = 12
-OTHERS, SIBLINGS = 6, 14  # passages that nobody in the batch asks about: any, and of the articles and kinds asked about
+ALIKE = 0.5  # of a batch's questions are on passages of one article or kind
+OTHERS, SIBLINGS = 0.25, 0.6  # per question, passages that nobody in the batch asks about: any, and such as are near
 REAL = 2  # how often a real question counts
 ENCODED_TOKENS = 2_048  # run side by side when states are cached
 KEPT = 0.98  # the share of answerable questions that the threshold lets through
@@ -30,7 +31,8 @@ KEPT = 0.98  # the share of answerable questions that the threshold lets through
 
 @dataclass(frozen=True)
 class Settings:
-    """`dimensions` of an address; `made` how many generated passages and `cut` how many pieces of prose to train on."""
+    """`dimensions` of an address; `made` how many generated passages and `cut` how many pieces of prose to train on;
+    `batch` how many questions a step compares."""
 
     dimensions: int = 128
     layer: int | None = None
@@ -38,18 +40,22 @@ class Settings:
     rate: float = 1e-3
     made: int = 600
     cut: int = 150
+    batch: int = 24
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Texts, and questions (text, index of its passage)."""
+    """Texts, and questions (text, index of its passage).
+
+    Hard to tell apart are the passages of one group (an article, a kind of document), and for a question those that are
+    `near` (by its index).
+    """
 
     passages: list[str]
     questions: list[tuple[str, int]]
-    groups: list[int] = field(
-        default_factory=list
-    )  # of each passage: those of one article or kind are hard to tell apart
+    groups: list[int] = field(default_factory=list)
+    near: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,10 +66,12 @@ class States:
     questions: list[tuple[list[int], Tensor]]
     right: list[int]
     groups: list[int]
+    near: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
-def training_pairs(settings: Settings) -> Pairs:
-    """Real questions, generated ones, gaps in sentences, and sentences that were taken out of their passage."""
+def training_pairs(settings: Settings, more: Questions | None = None) -> Pairs:
+    """Real questions, generated ones, gaps in sentences, and sentences that were taken out of their passage; and those
+    of `more` that one passage answers."""
     rng = random.Random(settings.seed)
     passages: list[str] = []
     questions: list[tuple[str, int]] = []
@@ -95,7 +103,17 @@ def training_pairs(settings: Settings) -> Pairs:
             questions.append((gap.question, len(passages)))
         passages.append(" ".join(pieces)[:800])
         groups.append(articles + len(names))
-    return Pairs(passages, questions, groups)
+    near: dict[int, tuple[int, ...]] = {}
+    if more:
+        first = len(passages)
+        passages += [text.text for text in more.texts]
+        # One group: pieces of one text overlap, and would be wrong to tell apart; what is near was chosen with care.
+        groups += [articles + len(names) + 1] * len(more.texts)
+        for item in more.asked:
+            if len(item.gold) == 1 and item.source != "articles" and not item.watched and rng.random() < item.weight:
+                near[len(questions)] = tuple(first + number for number in item.near)
+                questions.append((reworded(item.question, rng), first + item.gold[0]))
+    return Pairs(passages, questions, groups, near)
 
 
 def real_pairs(held_out: Corpus, *others: Corpus) -> Pairs:
@@ -118,6 +136,7 @@ def cached_states(base: BaseModel, head: AddressHead, pairs: Pairs, notify: Call
         [(ids[skipped:], states[skipped:]) for ids, states in zip(questions, asked, strict=True)],
         [right for _, right in pairs.questions],
         pairs.groups,
+        pairs.near,
     )
 
 
@@ -151,13 +170,14 @@ class Projections(nn.Module):
         self.weigh = nn.Parameter(head.state_weights.clone())
         self.surprise = nn.Parameter(torch.tensor(1.0))
         self.temperature = nn.Parameter(torch.tensor(3.0))
-        self.tokens = head.token_weights
+        self.tokens: Tensor
+        self.register_buffer("tokens", head.token_weights)
 
     def score(self, questions: Sequence[tuple[list[int], Tensor]], passages: Sequence[Tensor]) -> Tensor:
         """Scores (Q, P) of questions against passages, each at most 1."""
         asked, asked_mask = _padded([states for _, states in questions])
         told, told_mask = _padded(passages)
-        ids = nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids, _ in questions], batch_first=True)
+        ids = nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids, _ in questions], batch_first=True).to(asked.device)
         weights = asked @ self.weigh + self.surprise * self.tokens[ids].clamp(min=1e-6).log()
         weights = weights.masked_fill(~asked_mask, -1e9).softmax(-1)
         cosines = torch.einsum(
@@ -169,47 +189,64 @@ class Projections(nn.Module):
 
 def _padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     states = nn.utils.rnn.pad_sequence([row.float() for row in rows], batch_first=True)
-    lengths = torch.tensor([len(row) for row in rows])
-    return states, torch.arange(states.shape[1]) < lengths[:, None]
+    lengths = torch.tensor([len(row) for row in rows], device=states.device)
+    return states, torch.arange(states.shape[1], device=states.device) < lengths[:, None]
 
 
 def train(
-    base: BaseModel, settings: Settings, notify: Callable[[str, int, int, float], None] = lambda *_: None
+    base: BaseModel,
+    settings: Settings,
+    notify: Callable[[str, int, int, float], None] = lambda *_: None,
+    more: Questions | None = None,
 ) -> AddressHead:
     """Trains a head from the untrained one. `notify` gets what is done, how far, of how much, and the loss."""
     torch.manual_seed(settings.seed)
-    head = untrained_head(base)
-    if settings.layer is not None and settings.layer != head.layer:
-        head = untrained_head(base, settings.layer)
-    pairs = training_pairs(settings)
+    head = untrained_head(base, settings.layer).to(base.device)
+    pairs = training_pairs(settings, more)
     states = cached_states(base, head, pairs, lambda done, total: notify("states", done, total, 0.0))
-    return fit(head, states, settings, lambda step, loss: notify("steps", step, settings.steps, loss))
+    trained = fit(head, states, settings, lambda step, loss: notify("steps", step, settings.steps, loss))
+    return trained.to(torch.device("cpu"))
 
 
 def fit(
     head: AddressHead, states: States, settings: Settings, notify: Callable[[int, float], None] = lambda *_: None
 ) -> AddressHead:
     """Trains projections on cached states, and chooses the threshold on the same passages."""
-    model = Projections(head, settings.dimensions)
+    device = head.mean.device
+    model = Projections(head, settings.dimensions).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.rate, weight_decay=0.05)
-    groups = sorted(set(states.groups))
+    asked_in: dict[int, list[int]] = defaultdict(list)  # the questions of a group, and the passages
+    told_in: dict[int, list[int]] = defaultdict(list)
+    for index, right in enumerate(states.right):
+        asked_in[states.groups[right]].append(index)
+    for index, group in enumerate(states.groups):
+        told_in[group].append(index)
+    alike = round(settings.batch * ALIKE)
+    groups = sorted(group for group, members in asked_in.items() if len(members) >= alike) or sorted(asked_in)
     for step in range(settings.steps):
         rng = random.Random(f"{settings.seed} {step}")
-        alike = rng.choice(groups)
-        near = [i for i, right in enumerate(states.right) if states.groups[right] == alike]
-        batch = rng.sample(near, min(NEAR, len(near))) + rng.sample(range(len(states.questions)), BATCH - NEAR)
+        near = asked_in[rng.choice(groups)]
+        batch = rng.sample(near, min(alike, len(near))) + rng.sample(
+            range(len(states.questions)), min(settings.batch - alike, len(states.questions))
+        )
         wanted = list(dict.fromkeys(states.right[index] for index in batch))
-        siblings = [i for i, group in enumerate(states.groups) if group in {states.groups[n] for n in wanted}]
-        others = rng.sample(siblings, min(SIBLINGS, len(siblings))) + rng.sample(range(len(states.passages)), OTHERS)
+        families = sorted({states.groups[right] for right in wanted})
+        siblings = [i for f in families for i in rng.sample(told_in[f], min(8, len(told_in[f])))]
+        for index in batch:
+            close = states.near.get(index, ())
+            siblings += rng.sample(close, min(2, len(close)))
+        others = rng.sample(siblings, min(round(SIBLINGS * settings.batch), len(siblings)))
+        others += rng.sample(range(len(states.passages)), min(round(OTHERS * settings.batch), len(states.passages)))
         shown = list(dict.fromkeys([*wanted, *others]))
         scores = model.score([states.questions[i] for i in batch], [states.passages[i] for i in shown])
         loss = F.cross_entropy(
-            scores * model.temperature.exp(), torch.tensor([shown.index(states.right[i]) for i in batch])
+            scores * model.temperature.exp(),
+            torch.tensor([shown.index(states.right[i]) for i in batch], device=device),
         )
         optimizer.zero_grad()
         loss.backward()
-        for group in optimizer.param_groups:
-            group["lr"] = settings.rate * min(1.0, (step + 1) / 20) * max(0.05, 1 - step / settings.steps)
+        for parameters in optimizer.param_groups:
+            parameters["lr"] = settings.rate * min(1.0, (step + 1) / 20) * max(0.05, 1 - step / settings.steps)
         optimizer.step()
         notify(step + 1, loss.item())
     with torch.no_grad():
