@@ -20,6 +20,19 @@ _BOMS = [
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 ]
+# What files are in that claim to be in another encoding: one that holds more. Latin-1, for one, has control characters
+# where Windows-1252 has quotes.
+_MEANT = {
+    "iso8859-1": "cp1252",
+    "ascii": "cp1252",
+    "iso8859-9": "cp1254",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "big5": "big5hkscs",
+}
+
 # Control bytes that texts don't have. Tab, newlines, form feed and escape (terminal logs, ISO-2022) are not among them.
 _CONTROL_BYTES = bytes([*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
 
@@ -101,10 +114,9 @@ def _decode(data: bytes, declared: str | None) -> str:
         except UnicodeDecodeError:
             pass
     if declared and is_encoding(declared):
-        # What calls itself Latin-1 is mostly Windows-1252, which has quotes where Latin-1 has control characters.
-        latin = codecs.lookup(declared).name in ("iso8859-1", "ascii")
+        name = codecs.lookup(declared).name
         try:
-            return data.decode("cp1252" if latin else declared)
+            return data.decode(_MEANT.get(name, name))
         except ValueError:
             pass
     return _decode_by_line(data)
