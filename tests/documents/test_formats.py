@@ -48,7 +48,7 @@ def test_plain_text_is_kept_line_by_line(name):
 def test_html():
     document = read("a.html", samples.html())
     assert document.text == (
-        "Harbour guide\n\nShips come early.\nMostly.\n\nFees\n\nShip | Fee\nLugger (small) | 12\n\n"
+        "Harbour guide\n\nShips come early.\nMostly.\n\nFees\n\nShip: Lugger (small); Fee: 12\n\n"
         "- cash\n- card\n\n1. dock\n2. pay\n\na  b\n  c"
     )
     assert place(document, "Ships") == "section Harbour guide"
