@@ -45,6 +45,7 @@ from infinidoc.cli import (  # noqa: E402
     log,
     models,
     predict,
+    readers,
     render,
     tasks,
     train,
@@ -61,6 +62,7 @@ app.add_typer(collections.app, name="collections")
 app.add_typer(documents.app, name="documents")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")
+app.add_typer(readers.app, name="readers")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(train.app, name="train")
 bench.app.command("manyshot")(bench_manyshot.manyshot)

@@ -1,17 +1,18 @@
 """`infinidoc ask`."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infinidoc.cli import given, render
-from infinidoc.cli.options import STARTED, CollectionOption, JsonOption, loaded
+from infinidoc.cli.options import STARTED, CollectionOption, JsonOption, ReaderOption, ready_to_answer
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
-    from infinidoc.reading.collection import Answer, Collection
+    from infinidoc.reading.collection import Answer, Collection, Source
 
 SHOWN_CHARACTERS = 240
 
@@ -27,6 +28,7 @@ def ask(
     memory_only: Annotated[
         bool, typer.Option("--memory-only", help="Answer from the compressive memory alone: recall nothing.")
     ] = False,
+    reader: ReaderOption = None,
     json: JsonOption = False,
 ) -> None:
     """Ask a collection, and see where the answer stands.
@@ -35,16 +37,17 @@ def ask(
 
       infinidoc ask "When is the boiler serviced?"
       infinidoc ask --collection manuals --top 8 "How is the filter changed?"
+      infinidoc ask --reader http://localhost:11434/v1#qwen3:8b "What did the committee decide, and why?"
       infinidoc ask --file questions.txt --json > answers.jsonl
       echo "Who wrote the minutes?" | infinidoc ask -
     """
-    from infinidoc.reading.collection import Collection
+    from infinidoc.reading.collection import Collection, Unanswered
+    from infinidoc.reading.readers import choice
 
     wanted = gather(questions or [], file)
+    reader = reader or (choice.OWN if memory_only else choice.chosen())
     with Collection.open(collection, create=False) as target:
-        if not target.documents():
-            raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
-        loaded(target)
+        ready_to_answer(target, reader)
         ready = time.perf_counter()
         if memory_only and target.store.identity.remembers and target.gates_are_closed():
             render.note(
@@ -56,25 +59,35 @@ def ask(
             if len(wanted) > 1 and not json:
                 render.out.write(("\n" if number else "") + question + "\n", style="bold")
             try:
-                answer, first = answered(target, question, top, max_tokens, memory_only, aloud=not json)
+                answer, first = answered(target, question, top, max_tokens, reader, memory_only, aloud=not json)
             except InfinidocError as error:  # one that is too long, say; the next one may not be
                 render.error(str(error))
                 failed = True
+                sources = error.sources if isinstance(error, Unanswered) else []
                 if json:
-                    render.print_json({"question": question, "error": str(error)})
+                    plain = [asdict(source) for source in sources]
+                    render.print_json({"question": question, "error": str(error), "sources": plain})
+                else:
+                    print_sources(sources)
                 continue
             if json:
                 render.print_json(answer.to_dict())
             else:
-                print_sources(answer)
-                print_times(first - began, time.perf_counter() - began, 0.0 if number else ready - STARTED)
+                print_sources(answer.sources)
+                print_times(answer, first - began, time.perf_counter() - began, 0.0 if number else ready - STARTED)
             began = time.perf_counter()
     if failed:
         raise typer.Exit(1)
 
 
 def answered(
-    target: "Collection", question: str, top: int, max_tokens: int, memory_only: bool = False, aloud: bool = True
+    target: "Collection",
+    question: str,
+    top: int,
+    max_tokens: int,
+    reader: str,
+    memory_only: bool = False,
+    aloud: bool = True,
 ) -> "tuple[Answer, float]":
     """An answer, printed as it comes if `aloud`, and when its first word came (as `time.perf_counter` has it)."""
     heard: list[float] = []
@@ -84,9 +97,11 @@ def answered(
         if aloud:
             render.out.write(text)
 
-    answer = target.ask(question, top, max_tokens, memory_only, on_text=hear)
-    if aloud:
-        render.out.print()
+    try:
+        answer = target.ask(question, top, max_tokens, memory_only, on_text=hear, reader=reader)
+    finally:
+        if aloud and heard:
+            render.out.print()
     return answer, heard[0]
 
 
@@ -103,17 +118,18 @@ def gather(questions: list[str], file: Path | None) -> list[str]:
     return wanted
 
 
-def print_sources(answer: "Answer") -> None:
-    if not answer.sources:
+def print_sources(sources: "list[Source]") -> None:
+    if not sources:
         return
     render.out.write("\nSources\n", style="bold")
-    for number, source in enumerate(answer.sources, 1):
+    for number, source in enumerate(sources, 1):
         render.out.print(f"{number}. {source.document}, {source.place}", style="cyan", end="")
         render.out.print(f"  {source.score:.2f}", style="dim")
         render.out.print(f"   {render.shortened(source.text, SHOWN_CHARACTERS)}", style="dim")
 
 
-def print_times(first: float, total: float, loading: float) -> None:
+def print_times(answer: "Answer", first: float, total: float, loading: float) -> None:
+    by = f"answered by {answer.reader}; " if answer.reader else ""
     of_which = f" ({loading:.1f} s of them to load the model)" if loading else ""
     render.err.print()
-    render.note(f"first word after {first:.1f} s{of_which}, all of it after {total:.1f} s")
+    render.note(f"{by}first word after {first:.1f} s{of_which}, all of it after {total:.1f} s")

@@ -9,11 +9,11 @@ import typer
 
 from infinidoc.cli import given, render
 from infinidoc.cli.ask import answered
-from infinidoc.cli.options import CollectionOption, loaded
+from infinidoc.cli.options import CollectionOption, ReaderOption, ready_to_answer
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
-    from infinidoc.reading.collection import Answer
+    from infinidoc.reading.collection import Source
 
 LEAVE = ("/quit", "/exit")
 SHOWN_SOURCES = 2
@@ -23,6 +23,7 @@ def chat(
     collection: CollectionOption = None,
     top: Annotated[int, typer.Option(min=1, max=50, help="How many passages to read again.")] = 4,
     max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="The longest answer, in tokens.")] = 128,
+    reader: ReaderOption = None,
 ) -> None:
     """Ask one question after the other: the model is loaded once, and each answer takes a second or two.
 
@@ -33,17 +34,21 @@ def chat(
       infinidoc chat
       infinidoc chat --collection manuals < questions.txt
     """
-    from infinidoc.reading.collection import Collection
+    from infinidoc.reading.collection import Collection, Unanswered
+    from infinidoc.reading.readers import choice
 
+    reader = reader or choice.chosen()
     with Collection.open(collection, create=False) as target:
-        if not target.documents():
-            raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
-        loaded(target)
+        ready_to_answer(target, reader)
+        if reader != choice.OWN:
+            render.note(f"answers are given by {reader}")
         for question in questions():
             try:
-                print_sources(answered(target, question, top, max_tokens)[0])
+                print_sources(answered(target, question, top, max_tokens, reader)[0].sources)
             except InfinidocError as error:  # a question that is too long, say; the next one may not be
                 render.error(str(error))
+                if isinstance(error, Unanswered):
+                    print_sources(error.sources)
 
 
 def questions() -> Iterator[str]:
@@ -68,9 +73,9 @@ def questions() -> Iterator[str]:
             yield line
 
 
-def print_sources(answer: "Answer") -> None:
+def print_sources(sources: "list[Source]") -> None:
     """The best sources, in a line each."""
-    for source in answer.sources[:SHOWN_SOURCES]:
+    for source in sources[:SHOWN_SOURCES]:
         render.out.print(f"  {source.document}, {source.place}", style="cyan", end="")
         render.out.print(f"  {source.score:.2f}", style="dim")
     render.out.print()

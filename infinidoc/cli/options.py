@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infinidoc.cli import render
+from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
     from infinidoc.manyshot.task import Task
@@ -34,6 +35,16 @@ AdapterOption = Annotated[
         help="The adapter of a new collection: a name, a directory, or none; default: the one chosen or shipped.",
     ),
 ]
+ReaderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--reader",
+        "-r",
+        metavar="NAME",
+        help="What answers from the passages: own (the collection's model), another base model, or an OpenAI-style "
+        "endpoint as URL#MODEL; default: what infinidoc readers use chose, else own.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
@@ -44,3 +55,19 @@ def loaded(target: "Collection | Task", to_write: bool = False) -> None:
     fetch(target.model)
     with render.status("loading the model"):
         target.load(*[True] * to_write)  # a task has one precision
+
+
+def ready_to_answer(target: "Collection", reader: str) -> None:
+    """Loads what answers questions: the collection's model, by which passages are found, and the reader."""
+    from infinidoc.cli.models import fetch
+    from infinidoc.reading.readers import choice
+    from infinidoc.reading.readers.endpoint import is_endpoint
+
+    choice.check(reader)
+    if not target.documents():
+        raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
+    loaded(target)
+    if reader != choice.OWN and not is_endpoint(reader):
+        fetch(reader)
+        with render.status("loading the reader"):
+            target.reader(reader)

@@ -328,7 +328,8 @@ class Store(Manifest):
 
     def log_answer(self, entry: dict[str, Any]) -> None:
         """Keeps a question and its answer. A collection that can't be written to (read-only media) keeps no log."""
-        row = {**entry, "asked_at": datetime.now(UTC).isoformat(timespec="seconds"), "model": self.identity.model}
+        row = {**entry, "asked_at": datetime.now(UTC).isoformat(timespec="seconds")}
+        row["model"] = row.pop("reader", "") or self.identity.model
         row |= {key: json.dumps(row[key], ensure_ascii=False) for key in ("sources", "timings")}
         names = ", ".join(row)
         try:

@@ -15,6 +15,7 @@ from infinidoc.memory.places import Place, existing, place, require
 from infinidoc.memory.records import NO_KERNEL, AddressBlock, Identity, StoredDocument
 from infinidoc.memory.store import Store
 from infinidoc.model.precision import INT8, checked, dtype_of, fastest, wanted
+from infinidoc.reading.readers.choice import OWN, open_reader
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
     from infinidoc.model.adapters import Adapter
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import: only what ru
     from infinidoc.model.kernels import State
     from infinidoc.reading.approximate import Index
     from infinidoc.reading.ingest import Progress, Summary
+    from infinidoc.reading.readers.reader import Passage, Reader
 
 TOP = 4
 MAX_TOKENS = 128
@@ -45,7 +47,8 @@ class Source:
 class Answer:
     """`answered` is False where nothing in the collection bears on the question; `text` then says so.
 
-    `timings` in seconds: recall, first_token (from the question's start), total.
+    `timings` in seconds: recall, first_token (from the question's start), total. `reader` is the name of the one that
+    answered, "" if none was asked.
     """
 
     question: str
@@ -54,11 +57,20 @@ class Answer:
     memory_only: bool
     sources: list[Source] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    reader: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON and the log have it: the text is called "answer" there."""
         plain = asdict(self)
         return {"question": plain.pop("question"), "answer": plain.pop("text"), **plain}
+
+
+class Unanswered(InfinidocError):
+    """The reader failed. `sources` is what it was to answer from."""
+
+    def __init__(self, reason: InfinidocError, sources: list[Source]):
+        super().__init__(str(reason))
+        self.sources = sources
 
 
 class Collection:
@@ -85,6 +97,7 @@ class Collection:
         self._adapter: Adapter | None = None
         self._head: AddressHead | None = None
         self._warm: Warm | None = None
+        self._readers: dict[str, Reader] = {}
 
     @classmethod
     def open(
@@ -257,15 +270,18 @@ class Collection:
         max_tokens: int = MAX_TOKENS,
         memory_only: bool = False,
         on_text: Callable[[str], None] = lambda text: None,
+        reader: str = OWN,
     ) -> Answer:
         """Answers from the collection, with its sources; `on_text` gets the answer piece by piece.
 
         Recalls the `top` passages that the question needs and reads them again, word for word, with the compressive
-        memory behind them. `memory_only` recalls nothing. Every answer goes into the collection's log.
+        memory behind them. `memory_only` recalls nothing. Another `reader` than the collection's own has no memory: see
+        `reader`. Every answer goes into the collection's log.
         Raises InfinidocError for an empty collection, another model, or a question that is empty or doesn't fit the
-        model's window.
+        model's window; Unanswered if the reader fails.
         """
-        from infinidoc.reading.answering import NO_ANSWER, NOTHING, fitting_prompt, generate, refuses
+        from infinidoc.reading.answering import NO_ANSWER, NOTHING, refuses
+        from infinidoc.reading.readers.reader import ReaderError
 
         question = clean(question).strip()
         if not question:
@@ -274,7 +290,9 @@ class Collection:
             raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
         if memory_only and not self.store.identity.remembers:
             raise InfinidocError("this collection has no compressive memory", "ask without --memory-only")
-        base, warm = self.load(), self._warmed()
+        if memory_only and reader != OWN:
+            raise InfinidocError("only a collection's own model reads its memory", "ask without --reader")
+        chosen = self.reader(reader)
         began = time.perf_counter()
         timings: dict[str, float] = {}
         found: list[Found] = []
@@ -289,20 +307,35 @@ class Collection:
             timings.setdefault("first_token", time.perf_counter() - began)
             on_text(text)
 
-        answered, text = memory_only or bool(found), ""
+        answered, text, name = memory_only or bool(found), "", ""
         if answered:
-            _, fitting = fitting_prompt(base, question, [one.source.text for one in found], max_tokens)
-            found = found[:fitting]
-            ids, _ = fitting_prompt(base, question, in_pieces(found), max_tokens)
-            text = generate(base, ids, warm.state, max_tokens, emit)
-            answered = not refuses(text)
+            found = found[: chosen.fits(question, [passage(one, one.source.text) for one in found], max_tokens)]
+            try:
+                text = chosen.read(question, in_pieces(found), max_tokens, emit)
+            except ReaderError as error:
+                raise Unanswered(error, [one.source for one in found]) from error
+            name, answered = chosen.name, not refuses(text)
         if not text:
             text = NO_ANSWER if answered else NOTHING
             emit(text)
         timings["total"] = time.perf_counter() - began
-        answer = Answer(question, text, answered, memory_only, [one.source for one in found], timings)
+        answer = Answer(question, text, answered, memory_only, [one.source for one in found], timings, name)
         self.store.log_answer(answer.to_dict())
         return answer
+
+    def reader(self, name: str = OWN) -> "Reader":
+        """What answers questions: "own" is the collection's model, with its memory behind the window; else another base
+        model with the adapter that is chosen or shipped for it, or an OpenAI-style endpoint (`URL#MODEL`).
+
+        It is loaded at the first call. Raises InfinidocError if it can't be had.
+        """
+        if name == OWN:
+            from infinidoc.reading.readers.local import LocalReader
+
+            return LocalReader(self.load(), self._warmed().state)
+        if name not in self._readers:
+            self._readers[name] = open_reader(name)
+        return self._readers[name]
 
     def recall(self, question: str, top: int = TOP) -> list[Source]:
         """The passages that a question needs, best first, whether or not they bear on it: no answer, no log."""
@@ -379,8 +412,14 @@ class Found:
     end: int
 
 
-def in_pieces(found: Sequence[Found]) -> list[str]:
-    """The text of passages, best first; those that follow each other in a document as one, as they stand there."""
+def passage(found: Found, text: str) -> "Passage":
+    from infinidoc.reading.readers.reader import Passage
+
+    return Passage(found.source.document, found.source.place, text)
+
+
+def in_pieces(found: Sequence[Found]) -> "list[Passage]":
+    """What a reader is shown, best first; those that follow each other in a document as one, as they stand there."""
     pieces: list[list[Found]] = []
     for one in sorted(found, key=lambda one: (one.source.path, one.start)):
         last = pieces[-1][-1] if pieces else None
@@ -389,7 +428,7 @@ def in_pieces(found: Sequence[Found]) -> list[str]:
         else:
             pieces.append([one])
     pieces.sort(key=lambda piece: -max(one.source.score for one in piece))
-    return [piece[0].whole[piece[0].start : piece[-1].end] for piece in pieces]
+    return [passage(piece[0], piece[0].whole[piece[0].start : piece[-1].end]) for piece in pieces]
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def test_ingest_json(run, docs):
     assert summary["skipped"] == []
 
 
-def test_ask_prints_the_answer_then_the_sources(filled):
+def test_ask_prints_the_answer_then_the_sources(filled, tiny):
     code, out, err = filled("ask", "Which ship carries salt?", "--top", "2", "--max-tokens", "3")
     assert code == 0
     answer, _, sources = out.partition("\nSources\n")
@@ -87,7 +87,7 @@ def test_ask_prints_the_answer_then_the_sources(filled):
     assert "\n2. docs/log-0" in sources
     assert ", line " in sources
     assert "\x1b[" not in out + err
-    assert "first word after" in err
+    assert f"answered by {tiny}; first word after" in err
 
 
 def test_ask_json_is_one_object_per_question(filled, docs):
@@ -97,7 +97,7 @@ def test_ask_json_is_one_object_per_question(filled, docs):
     answers = [json.loads(line) for line in out.splitlines()]
     assert code == 0
     assert [answer["question"] for answer in answers] == ["Which ship carries salt?", "Which ship sank?"]
-    assert {"question", "answer", "answered", "sources", "timings", "memory_only"} == answers[0].keys()
+    assert {"question", "answer", "answered", "sources", "timings", "memory_only", "reader"} == answers[0].keys()
     assert {"document", "path", "place", "score", "text"} == answers[0]["sources"][0].keys()
     piped = filled("ask", "-", "--json", "--max-tokens", "2", stdin="Which ship carries salt?\n")[1]
     assert json.loads(piped)["answer"] == answers[0]["answer"]

@@ -225,7 +225,8 @@ def test_passages_that_follow_each_other_are_read_as_they_stand_in_the_document(
         for part, score in sorted(places.items(), key=lambda item: -item[1])
     ]
     other = Found(Source("b.txt", "/b.txt", "", 0.8, "Third."), "Third.", 0, 6)
-    assert in_pieces([found[0], other, *found[1:]]) == ["Fourth.", "Third.", "First.  Second."]
+    pieces = in_pieces([found[0], other, *found[1:]])
+    assert [piece.text for piece in pieces] == ["Fourth.", "Third.", "First.  Second."]
     assert in_pieces([]) == []
 
 

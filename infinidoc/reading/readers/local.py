@@ -1,0 +1,49 @@
+"""Models on this machine as readers: a collection's own, with its memory behind the window, or another one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infinidoc.model.base import BaseModel
+from infinidoc.reading import answering
+from infinidoc.reading.readers.reader import Passage
+
+if TYPE_CHECKING:
+    from infinidoc.model.kernels import State
+
+
+@dataclass(frozen=True)
+class LocalReader:
+    """A loaded model to which infini-attention is attached; `state` is the memory behind its window, if it has one."""
+
+    base: BaseModel
+    state: "list[State] | None" = None
+
+    @property
+    def name(self) -> str:
+        return self.base.name
+
+    def fits(self, question: str, passages: Sequence[Passage], max_tokens: int) -> int:
+        return answering.fitting_prompt(self.base, question, [one.text for one in passages], max_tokens)[1]
+
+    def read(self, question: str, passages: Sequence[Passage], max_tokens: int, on_text: Callable[[str], None]) -> str:
+        ids, _ = answering.fitting_prompt(self.base, question, [one.text for one in passages], max_tokens)
+        return answering.generate(self.base, ids, self.state, max_tokens, on_text)
+
+
+def load_reader(name: str) -> LocalReader:
+    """Another base model than the collection's, with the adapter that new collections of it would get.
+
+    Raises InfinidocError if either can't be had.
+    """
+    from infinidoc.model import adapters
+    from infinidoc.model.attention import attach
+    from infinidoc.model.base import load_base
+
+    base = load_base(name)
+    card = adapters.choose(base.digest)
+    if card:
+        adapters.attach_adapter(base, adapters.load(card))
+    else:
+        attach(base.model)
+    return LocalReader(base)
