@@ -25,7 +25,7 @@ from infinidoc.training.questions import Questions, reworded
 ALIKE = 0.5  # of a batch's questions are on passages of one article or kind
 OTHERS, SIBLINGS = 0.25, 0.6  # per question, passages that nobody in the batch asks about: any, and such as are near
 REAL = 2  # how often a real question counts
-ENCODED_TOKENS = 2_048  # run side by side when states are cached
+ENCODED_TOKENS = {"cuda": 65_536, "cpu": 2_048}  # run side by side when states are cached
 KEPT = 0.98  # the share of answerable questions that the threshold lets through
 
 
@@ -143,11 +143,12 @@ def cached_states(base: BaseModel, head: AddressHead, pairs: Pairs, notify: Call
 @torch.no_grad()
 def _states(base: BaseModel, head: AddressHead, texts: list[list[int]], notify: Callable[[int], None]) -> list[Tensor]:
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    limit = ENCODED_TOKENS.get(base.device.type, ENCODED_TOKENS["cpu"])
     found: dict[int, Tensor] = {}
     start = 0
     while start < len(order):
         end = start + 1
-        while end < len(order) and len(texts[order[end]]) * (end + 1 - start) <= ENCODED_TOKENS:
+        while end < len(order) and len(texts[order[end]]) * (end + 1 - start) <= limit:
             end += 1
         batch = order[start:end]
         ids, _ = side_by_side([texts[index] for index in batch], base.start)

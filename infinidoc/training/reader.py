@@ -107,6 +107,7 @@ class Trainer:
         self.pool = [one for one in questions.asked if not one.watched]
         self.watched = [one for one in questions.asked if one.watched]
         each = sum(one.weight for one in self.pool)
+        self.limit = DEVICE_TOKENS.get(base.device.type, DEVICE_TOKENS["cpu"])
         self.order: list[int] = []
         self.step, self.seconds = 0, 0.0
         self.steps = max(1, round(each * settings.passes / settings.questions))
@@ -146,7 +147,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate * warm * cool
         losses, rights, tokens = [], [], 0
-        for part in micro_batches(batch, DEVICE_TOKENS[self.base.device.type]):
+        for part in micro_batches(batch, self.limit):
             loss, right = self.loss(part)
             (loss.sum() / len(batch)).backward()
             losses.append(loss.detach())
@@ -241,7 +242,7 @@ class Trainer:
         chosen = rng.sample(self.watched, min(limit, len(self.watched)))
         found: dict[str, list[float]] = {}
         sequences = [(one.source, self.sequence(one, rng)) for one in chosen if one.style == ANSWER]
-        for part in micro_batches([s for _, s in sequences], DEVICE_TOKENS[self.base.device.type]):
+        for part in micro_batches([s for _, s in sequences], self.limit):
             _, right = self.loss(part)
             for sequence, value in zip(part, right.tolist(), strict=True):
                 source = next(name for name, other in sequences if other is sequence)
