@@ -96,8 +96,8 @@ def _described(cells: list[_Cell], names: dict[int, str], gap: str) -> str:
 
 def _is_needed(line: _Line, header: _Header, ahead: Iterable[_Line]) -> bool:
     """Whether a row of names holds one that no row below would repeat."""
-    if len(line.cells) == 1:
-        return True  # a title above the names
+    if len(line.cells) == 1 and header.first < header.last:
+        return True  # a title among the names
     below = [other for other in ahead if other.number > header.last]
     filled = {n for other in below for cell in other.cells for n in range(cell.column, cell.column + cell.span)}
     return line.number == header.last and not filled.issuperset(header.names)
