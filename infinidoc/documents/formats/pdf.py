@@ -3,10 +3,12 @@
 import ctypes
 import itertools
 import logging
+import math
 import re
 import statistics
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pypdfium2
@@ -14,21 +16,24 @@ from pypdfium2 import raw
 
 from infinidoc.documents.document import Document, Unreadable
 from infinidoc.documents.formats.composer import Composer
+from infinidoc.documents.formats.pdf_annotations import Entry, entries_and_comments
 
 logging.getLogger("pypdfium2").addHandler(logging.NullHandler())  # a damaged file is reported by us, not on stderr
 
 _pdfium = threading.Lock()  # PDFium may only be called by one thread at a time
 
 _HYPHEN = "\ufffe"  # what PDFium gives for a hyphen at a line's end; it joins the two lines itself
-_BULLET = re.compile(r"[•▪◦‣●■○–—]\s")
-_LEADER = re.compile(r"[ \t]*(?:\.[ \t]?){5,}")  # the dots of a table of contents
+_BULLET = re.compile(r"(?:[•▪◦‣●■○–—]|\[[ x]\])\s")
+_LEADER = re.compile(r"(?<![ \t])[ \t]*(?:\.[ \t]?){5,}")  # the dots of a table of contents
+_LITTLE = 200  # characters of text over a picture that are a stamp or a heading rather than the page
+_NEAR = 500  # lines before and after a block that show how wide its column is
 
 
 class Line(NamedTuple):
-    """A line of a page, in points from the page's lower left corner.
+    """A line of a page, in points from the page's lower left corner, turned upright.
 
     `first` and `last` are the baselines of its first and last character: where a word was hyphenated, PDFium gives two
-    lines as one.
+    lines as one. `turns` is by how many right angles it was turned, counterclockwise.
     """
 
     text: str
@@ -37,6 +42,17 @@ class Line(NamedTuple):
     first: float
     last: float
     height: float
+    turns: int = 0
+
+
+class Page(NamedTuple):
+    """What a page shows. `pictures` is the share of it that they cover; None where there are none."""
+
+    lines: list[Line]
+    comments: list[str]
+    pictures: float | None = None
+    damaged: bool = False
+    undecoded: bool = False  # fonts don't say which letters their shapes are
 
 
 def read(data: bytes, format: str) -> Document:
@@ -46,44 +62,186 @@ def read(data: bytes, format: str) -> Document:
         except pypdfium2.PdfiumError as error:
             encrypted = error.err_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY)
             raise Unreadable("encrypted" if encrypted else "damaged, or not really .pdf") from error
-        composer = Composer()
         try:
-            for number, text in enumerate(map(paragraphs, _pages(source)), 1):
-                composer.mark(f"page {number}", breaks=True)
-                composer.add(text)
-            document = composer.document(format, pages=len(source))
+            return _document(source, format)
         finally:
             source.close()
+
+
+def _document(source: pypdfium2.PdfDocument, format: str) -> Document:
+    form = source.get_formtype()
+    if form:
+        source.init_forms()
+    composer = Composer()
+    headings = _bookmarks(source)
+    pages, texts = [], []
+    for index, page in enumerate(_pages(source)):
+        text = paragraphs(page.lines)
+        pages.append(page._replace(lines=[]))
+        texts.append(text)
+        label = source.get_page_label(index)
+        number = f"{index + 1}" if label in ("", f"{index + 1}") else f"{label} ({index + 1} of {len(source)})"
+        composer.mark(f"page {number}", breaks=True)
+        for block in (*_missing(headings.get(index, []), text), text, *page.comments):
+            composer.add(block)
+    if names := [source.get_attachment(index).get_name() for index in range(source.count_attachments())]:
+        composer.add(f"Attachments: {', '.join(names)}")
+    notes = _notes(pages, texts)
+    if form == raw.FORMTYPE_XFA_FULL:
+        notes.append("a form that only Adobe's reader shows (XFA): print it to a new PDF")
+    document = composer.document(format, len(source), notes)
     if not document.text:
         raise Unreadable("no text in it (scanned?)")
     return document
 
 
-def _pages(source: pypdfium2.PdfDocument) -> Iterator[list[Line]]:
+def _notes(pages: list[Page], texts: list[str]) -> list[str]:
+    """What of the pages could not be read, a line each."""
+    lines = Counter(line for text in texts for line in {_masked(line) for line in text.splitlines()})
+    stamps = {line for line, pages_with in lines.items() if pages_with > 1 and 2 * pages_with >= len(pages)}
+    empty, little, damaged, undecoded = [], [], [], []
+    for number, (page, text) in enumerate(zip(pages, texts, strict=True), 1):
+        if page.damaged:
+            damaged.append(number)
+        elif page.pictures is not None and not text.strip():
+            empty.append(number)
+        elif page.pictures is not None and len(text) < _LITTLE:
+            if page.pictures > 0.5 or all(_masked(line) in stamps for line in text.splitlines()):
+                little.append(number)
+        elif page.undecoded:
+            undecoded.append(number)
+    said = {
+        "no text on {}: pictures, such as scans; run OCR on it first": empty,
+        "hardly any text on {}: pictures, such as scans under a stamp; run OCR on it first": little,
+        "{} can't be read: damaged": damaged,
+        "letters on {} are unknown: its fonts don't say which they are; run OCR on it first": undecoded,
+    }
+    return [line.format(_numbered(numbers, len(pages))) for line, numbers in said.items() if numbers]
+
+
+def _masked(line: str) -> str:
+    return re.sub(r"\d+", "#", line.strip())
+
+
+def _numbered(numbers: list[int], total: int) -> str:
+    """[2, 3, 4, 7] of 9 as "4 of 9 pages (2-4, 7)"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    shown = ", ".join("-".join(map(str, run)) for run in runs[:20]) + (", …" if len(runs) > 20 else "")
+    return f"{len(numbers)} of {total} page{'s' * (total != 1)} ({shown})"
+
+
+def _bookmarks(source: pypdfium2.PdfDocument) -> dict[int, list[str]]:
+    """The titles of the outline, by the page that they lead to."""
+    found: dict[int, list[str]] = {}
+    for bookmark in itertools.islice(source.get_toc(), 100_000):
+        target = bookmark.get_dest()
+        page = target.get_index() if target else None
+        if page is not None:
+            found.setdefault(page, []).append(bookmark.get_title())
+    return found
+
+
+def _missing(titles: list[str], text: str) -> list[str]:
+    """Those of a page's titles that the page itself doesn't show."""
+    words = set(re.findall(r"\w+", text.lower())) if titles else set()
+    return [title for title in titles if not set(re.findall(r"\w+", title.lower())) <= words]
+
+
+def _pages(source: pypdfium2.PdfDocument) -> Iterator[Page]:
     for index in range(len(source)):
         try:
             page = source[index]
             textpage = page.get_textpage()
-        except pypdfium2.PdfiumError:  # one damaged page; the others can still be read
-            yield []
+        except pypdfium2.PdfiumError:  # the others can still be read
+            yield Page([], [], damaged=True)
             continue
         try:
-            yield list(_lines(textpage))
+            entries, comments = entries_and_comments(page)
+            lines = _with_entries(textpage, _downwards(_lines(textpage)), entries)
+            little = sum(len(line.text) for line in lines) < _LITTLE
+            yield Page(lines, comments, _pictures(page) if little else None, undecoded=_is_undecoded(textpage))
         finally:
             textpage.close()
             page.close()
 
 
-def _lines(textpage: pypdfium2.PdfTextPage) -> Iterator[Line]:
-    for match in re.finditer(r"[^\r\n]*\S", textpage.get_text_range()):
-        text = match[0].lstrip()
-        left, first, _, _ = _place(textpage, match.end() - len(text))
-        _, last, right, height = _place(textpage, match.end() - 1)
-        yield Line(text, left, right, first, last, height)
+def _pictures(page: pypdfium2.PdfPage) -> float | None:
+    """The share of the page that pictures cover, at most 1, letters drawn as lines included; None without any."""
+    kinds = (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_PATH)
+    width, height = page.get_size()
+    area, paths, images = 0.0, 0, 0
+    for thing in itertools.islice(page.get_objects(filter=kinds, max_depth=5), 10_000):
+        if thing.type == raw.FPDF_PAGEOBJ_PATH:
+            paths += 1
+            continue
+        images += 1
+        left, bottom, right, top = thing.get_bounds()
+        area += max(0, min(right, width) - max(left, 0)) * max(0, min(top, height) - max(bottom, 0))
+    return min(1.0, area / (width * height)) if images or paths > 100 else None
 
 
-def _place(textpage: pypdfium2.PdfTextPage, index: int) -> tuple[float, float, float, float]:
-    """Left edge, baseline, right edge and line height of a character; zeros if it is nowhere on the page."""
+def _is_undecoded(textpage: pypdfium2.PdfTextPage) -> bool:
+    count = textpage.count_chars()
+    sample = range(0, count, max(1, count // 200))
+    return bool(sample) and sum(raw.FPDFText_HasUnicodeMapError(textpage, index) == 1 for index in sample) > 0.3 * len(
+        sample
+    )
+
+
+def _lines(textpage: pypdfium2.PdfTextPage) -> Iterator[tuple[int, Line]]:
+    """The lines of a page, each after the offset of its first character in the page's text."""
+    for row in re.finditer(r"[^\r\n]+", textpage.get_text_range()):
+        text = row[0].strip()
+        start = row.start() + len(row[0]) - len(row[0].lstrip())
+        if not text:
+            continue
+        if _turns(textpage, start) == _turns(textpage, start + len(text) - 1):
+            yield start, _line(textpage, start, text)
+            continue
+        words = [(_turns(textpage, start + word.start()), word) for word in re.finditer(r"\S+", text)]
+        for _, group in itertools.groupby(words, key=lambda pair: pair[0]):  # text that turns a corner
+            run = [word for _, word in group]
+            yield start + run[0].start(), _line(textpage, start + run[0].start(), text[run[0].start() : run[-1].end()])
+
+
+def _downwards(found: Iterator[tuple[int, Line]]) -> list[tuple[int, Line]]:
+    """PDFium gives some turned lines from the last to the first."""
+    runs: list[list[tuple[int, Line]]] = []
+    for start, line in found:
+        last = runs[-1][-1][1] if runs else None
+        if last and line.turns and line.turns == last.turns and last.first < line.first:
+            runs[-1].append((start, line))
+        else:
+            runs.append([(start, line)])
+    return [pair for run in runs for pair in reversed(run)]
+
+
+def _line(textpage: pypdfium2.PdfTextPage, start: int, text: str) -> Line:
+    turns = _turns(textpage, start)
+    left, first, _, _ = _place(textpage, start, turns)
+    _, last, right, height = _place(textpage, start + len(text) - 1, turns)
+    if text[-1] in "\xad\u2010":
+        text = text[:-1] + _HYPHEN
+    return Line(text, left, right, first, last, height, turns)
+
+
+def _turns(textpage: pypdfium2.PdfTextPage, index: int) -> int:
+    """By how many right angles, counterclockwise, a character is turned."""
+    angle = raw.FPDFText_GetCharAngle(textpage, raw.FPDFText_GetCharIndexFromTextIndex(textpage, index))
+    turns = -2 * angle / math.pi
+    return round(turns) % 4 if angle >= 0 and abs(turns - round(turns)) < 0.1 else 0
+
+
+def _place(textpage: pypdfium2.PdfTextPage, index: int, turns: int = 0) -> tuple[float, float, float, float]:
+    """Left edge, baseline, right edge and line height of a character; zeros if it is nowhere on the page.
+
+    With `turns` they are those of the page turned back by so many right angles.
+    """
     index = raw.FPDFText_GetCharIndexFromTextIndex(textpage, index)
     x, y = ctypes.c_double(), ctypes.c_double()
     try:
@@ -91,7 +249,57 @@ def _place(textpage: pypdfium2.PdfTextPage, index: int) -> tuple[float, float, f
     except pypdfium2.PdfiumError:
         return 0.0, 0.0, 0.0, 0.0
     raw.FPDFText_GetCharOrigin(textpage, index, x, y)
+    if turns == 1:
+        return bottom, -x.value, top, right - left
+    if turns == 2:
+        return -right, -y.value, -left, top - bottom
+    if turns == 3:
+        return -top, x.value, -bottom, right - left
     return left, y.value, right, top - bottom
+
+
+def _with_entries(
+    textpage: pypdfium2.PdfTextPage, found: list[tuple[int, Line]], entries: Sequence[Entry]
+) -> list[Line]:
+    """The lines of a page with what was filled in between their words, or below them, where it stands."""
+    insertions: dict[int, list[tuple[int, str]]] = {}
+    alone: dict[int, list[Line]] = {}
+    for entry in entries:
+        beside = [index for index, (_, line) in enumerate(found) if entry.bottom - 2 <= line.first <= entry.top]
+        if beside:
+            nearest = min(beside, key=lambda index: _gap(entry, found[index][1]))
+            start, line = found[nearest]
+            rights = (_place(textpage, start + offset)[2] for offset in range(len(line.text)))
+            behind = (offset for offset, right in enumerate(rights) if right > entry.left + 2)
+            insertions.setdefault(nearest, []).append((next(behind, len(line.text)), entry.text))
+        else:
+            above = [index for index, (_, line) in enumerate(found) if line.first > entry.top]
+            under = [
+                index for index in above if found[index][1].left < entry.right and found[index][1].right > entry.left
+            ]
+            after = min(under or above, key=lambda index: found[index][1].first, default=-1)
+            height = min(12.0, entry.top - entry.bottom)
+            alone.setdefault(after, []).append(
+                Line(entry.text, entry.left, entry.right, entry.top - height, entry.top - height, height)
+            )
+    lines = alone.get(-1, [])
+    for index, (_, line) in enumerate(found):
+        text = line.text
+        for offset, value in sorted(insertions.get(index, []), key=lambda pair: -pair[0]):
+            text = " ".join(part for part in (text[:offset].rstrip(), value, text[offset:].lstrip()) if part)
+        lines += [line._replace(text=text), *alone.get(index, [])]
+    return lines
+
+
+def _is_above(line: Line, entry: Entry) -> bool:
+    return line.left < entry.right and line.right > entry.left
+
+
+def _gap(entry: Entry, line: Line) -> float:
+    """How far apart an entry and a line at its height are: what is written before a field mostly says what it is."""
+    if line.right <= entry.left:
+        return entry.left - line.right
+    return max(0.0, line.left - entry.right) * (1 if entry.text in ("[x]", "[ ]") else 2)
 
 
 def paragraphs(lines: list[Line]) -> str:
@@ -99,7 +307,7 @@ def paragraphs(lines: list[Line]) -> str:
     if not lines:
         return ""
     pairs = list(itertools.pairwise(lines))
-    steps = [above.last - below.first for above, below in pairs]
+    steps = [above.last - below.first if above.turns == below.turns else 0 for above, below in pairs]
     leading = statistics.median([step for step in steps if step > 0] or [0])
     blocks = [[lines[0]]]  # lines below one another at the usual distance
     for (above, below), step in zip(pairs, steps, strict=True):
@@ -107,7 +315,12 @@ def paragraphs(lines: list[Line]) -> str:
         if resized or not 0 < step <= 1.25 * leading:
             blocks.append([])
         blocks[-1].append(below)
-    text = _unhyphenated("\n\n".join(_joined(block, _edge(block, lines)) for block in blocks))
+    joined, end = [], 0
+    for block in blocks:
+        near = lines[max(0, end - _NEAR) : end + len(block) + _NEAR]
+        joined.append(_joined(block, _edge(block, near)))
+        end += len(block)
+    text = _unhyphenated("\n\n".join(joined))
     return _LEADER.sub(" … ", text)
 
 
