@@ -12,7 +12,7 @@ from infinidoc.cli.progress import progress
 if TYPE_CHECKING:
     from infinidoc.reading.ingest import Progress, Summary
 
-SHOWN_SKIPPED = 20
+SHOWN_UNREAD = 20
 
 
 def ingest(
@@ -111,7 +111,9 @@ def print_summary(summary: "Summary", directory: str) -> None:
             f"{render.size(holds['address_bytes'])} addresses, {render.size(holds['text_bytes'])} text",
         }
     )
-    for skipped in summary.skipped[:SHOWN_SKIPPED]:
-        render.err.print(f"skipped {skipped.name}: {skipped.reason}", style="yellow")
-    if len(summary.skipped) > SHOWN_SKIPPED:
-        render.note(f"… and {len(summary.skipped) - SHOWN_SKIPPED} more; --json lists them all")
+    unread = [f"{noted.name}: {noted.note}" for noted in summary.notes]
+    unread += [f"skipped {skipped.name}: {skipped.reason}" for skipped in summary.skipped]
+    for line in unread[:SHOWN_UNREAD]:
+        render.err.print(line, style="yellow")
+    if len(unread) > SHOWN_UNREAD:
+        render.note(f"… and {len(unread) - SHOWN_UNREAD} more; --json lists them all")

@@ -44,6 +44,14 @@ class Progress:
     name: str = ""
 
 
+@dataclass(frozen=True)
+class Noted:
+    """A file of which a part could not be read, and which: "no text on 2 of 4 pages (2-3): pictures, …"."""
+
+    name: str
+    note: str
+
+
 @dataclass
 class Summary:
     """What an ingest did (`seconds` of wall time), and what the collection holds now."""
@@ -56,6 +64,7 @@ class Summary:
     tokens: int = 0
     seconds: float = 0.0
     skipped: list[Skipped] = field(default_factory=list)
+    notes: list[Noted] = field(default_factory=list)
     collection: dict[str, int] = field(default_factory=dict)
 
 
@@ -205,6 +214,7 @@ class Run:
             self.summary.unchanged += 1
             return False
         document = read_document(name, data)
+        self.summary.notes += [Noted(name, note) for note in document.notes]
         passages = split_into_passages(document, self.base.encode)
         if not passages:
             raise Unreadable("empty")

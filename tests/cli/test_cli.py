@@ -64,6 +64,17 @@ def test_ingest_prints_a_summary_and_what_was_skipped(run, docs):
     assert "3 unchanged" in run("ingest", "docs")[1]
 
 
+def test_ingest_says_what_of_a_document_could_not_be_read(run, docs):
+    closed = b"Subject: Closed\nContent-Type: multipart/encrypted; boundary=b\n\n--b\n\nx\n--b--\n"
+    (docs / "closed.eml").write_bytes(closed)
+    code, out, err = run("ingest", "docs")
+    assert (code, err) == (0, "docs/closed.eml: message: encrypted\n")
+    assert "4 added" in out
+    (docs / "closed.eml").write_bytes(closed + b"\n")
+    summary = json.loads(run("ingest", "docs", "--json")[1])
+    assert summary["notes"] == [{"name": "docs/closed.eml", "note": "message: encrypted"}]
+
+
 def test_a_large_collection_without_an_index_says_what_would_help(run, docs, monkeypatch):
     monkeypatch.setattr(approximate, "installed", lambda: False)
     assert "infinidoc[index]" not in run("ingest", "docs")[2]
