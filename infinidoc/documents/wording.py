@@ -1,0 +1,92 @@
+"""Words, however they are written: found again in other case, punctuation, spacing or composition of letters."""
+
+import re
+import unicodedata
+from importlib.resources import files
+
+ARTICLES = frozenset(("a", "an", "the"))
+WORD = re.compile(r"\w+")
+# Words that sentences are held together with, in English, German, French, Spanish and Italian: they say nothing of what
+# a sentence is about.
+FUNCTION = frozenset(files(__package__).joinpath("function_words.txt").read_text("utf-8").split())
+PREFIX = 5  # characters by which the forms of a word are told to be the same
+JOINTS = ".,:'’"  # between the digits of one number
+# Thai to Khmer, kana and Han: written without a space between words.
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+
+
+def stems(text: str) -> list[str]:
+    """A text's words in order, lower case and cut to a prefix; numbers whole; unspaced scripts sign by sign."""
+    found = []
+    for word in WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
+        if _UNSPACED.search(word):
+            found += list(word)
+        elif word[0].isdigit():
+            found.append(word)
+        else:
+            found.append(stem(word))
+    return found
+
+
+def content(text: str) -> frozenset[str]:
+    """The stems of a text's words but for those that hold sentences together."""
+    words = unicodedata.normalize("NFKC", text).casefold()
+    return frozenset(stems(" ".join(word for word in WORD.findall(words) if word not in FUNCTION)))
+
+
+def stem(word: str) -> str:
+    """The beginning that the forms of a lower-case word share, more or less."""
+    short = word[:-1] if len(word) > 3 and word[-1] in "se" else word
+    return short[:PREFIX]
+
+
+class Letters:
+    """A text's letters and digits alone, lower case, decomposed, each with the place that it came from.
+
+    Neither space, line ends and hyphens inside a word nor punctuation keep two texts from being alike. `articles`
+    says whether a, an and the count.
+    """
+
+    def __init__(self, text: str, articles: bool = True):
+        self.text = text
+        left_out = set() if articles else {place for found in WORD.finditer(text) for place in _article(found)}
+        signs: list[str] = []
+        places: list[int] = []
+        for place, character in enumerate(text):
+            if place in left_out:
+                continue
+            for sign in unicodedata.normalize("NFKD", character.casefold()):
+                if sign.isalnum() or unicodedata.category(sign)[0] == "M":
+                    signs.append(sign)
+                    places.append(place)
+        self.signs, self._places = "".join(signs), places
+
+    def find(self, wanted: "Letters") -> list[tuple[int, int]]:
+        """The (start, end) in this text of every place where the other one's words stand whole; they may overlap."""
+        found = []
+        size = len(wanted.signs)
+        first = self.signs.find(wanted.signs) if size else -1
+        while first >= 0:
+            if self._is_edge(first) and self._is_edge(first + size):
+                found.append((self._places[first], self._places[first + size - 1] + 1))
+            first = self.signs.find(wanted.signs, first + 1)
+        return found
+
+    def _is_edge(self, sign: int) -> bool:
+        """Whether a word or a number begins or ends before this sign."""
+        if sign in (0, len(self.signs)):
+            return True
+        before, after = self._places[sign - 1], self._places[sign]
+        left, right = self.text[before], self.text[after]
+        if before == after or unicodedata.category(self.signs[sign])[0] == "M":
+            return False
+        between = "".join(c for c in self.text[before + 1 : after] if unicodedata.category(c) != "Cf")
+        if between:
+            return not (len(between) == 1 and between in JOINTS and left.isdigit() and right.isdigit())
+        if _UNSPACED.match(left) or _UNSPACED.match(right):
+            return True
+        return left.isdigit() and right.isalpha()
+
+
+def _article(word: re.Match[str]) -> range:
+    return range(*word.span()) if word[0].lower() in ARTICLES else range(0)
