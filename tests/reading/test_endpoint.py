@@ -139,7 +139,10 @@ BAD = {
     "401": (failing("401 Unauthorized", '{"error": {"message": "Bad Key"}}'), LOCKED),
     "404": (failing("404 Not Found", '{"error": {"message": "no model small"}}'), absent("404: no model small")),
     "302": (failing("302 Found\r\nLocation: http://example.com/", ""), absent("302: Found")),
-    "400": (failing("400 Bad Request", '{"detail": "context exceeded"}'), failed("400: context exceeded")),
+    "400": (
+        failing("400 Bad Request", '{"detail": "context exceeded"}'),
+        "the reader at URL failed (400: context exceeded)",
+    ),
     "500, HTML": (failing("500 Oh", "<html>"), failed("500: Internal Server Error")),
     "500, odd": (failing("500 Oh", '{"error": 7}'), failed("500: Internal Server Error")),
     "500, deep": (failing("500 Oh", "[" * 100_000), failed("500: Internal Server Error")),

@@ -226,7 +226,7 @@ class Endpoint:
         if 300 <= status < 400 or status in (404, 405):
             hint = f"check the address (most end in /v1) and the model's name, {self._url.fragment}"
             return ReaderError(f"the reader at {self._where} has no such thing ({what})", hint)
-        return ReaderError(f"the reader at {self._where} failed ({what})", "see its log")
+        return ReaderError(f"the reader at {self._where} failed ({what})", "see its log" if status >= 500 else None)
 
 
 class Said:
