@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 # Text per document: compressed formats can hold any amount of it. Some 16 million tokens, hours of reading.
 MAX_CHARACTERS = 64 << 20
+MAX_MARKUP = 64 << 20  # bytes of XML or HTML that are parsed at once; the tree is ten to thirty times as large
 TOO_LONG = f"more than {MAX_CHARACTERS >> 20} million characters of text: split it"
 
 

@@ -81,7 +81,7 @@ def workbook() -> bytes:
     return _saved(book)
 
 
-def epub(extra: dict[str, str] | None = None) -> bytes:
+def epub(extra: dict[str, str | bytes] | None = None) -> bytes:
     """Two chapters, the first in reading order last in the archive; written as XHTML, with a self-closed title."""
     page = '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head><body>{}</body></html>'
     return archive(
@@ -162,6 +162,12 @@ def archive(members: dict[str, str | bytes]) -> bytes:
         for name, content in members.items():
             target.writestr(name, content)
     return file.getvalue()
+
+
+def members(data: bytes) -> dict[str, bytes]:
+    """What an archive holds, by name."""
+    with zipfile.ZipFile(io.BytesIO(data)) as source:
+        return {name: source.read(name) for name in source.namelist()}
 
 
 def _saved(document: object) -> bytes:

@@ -194,7 +194,7 @@ def test_pptx():
     document = read("a.pptx", samples.slides())
     assert document.text == (
         "Lighthouses\n\nThey are tall.\nAnd bright.\n\nNotes: Mention the keeper.\n\n"
-        "Tower | Height\nEddystone | 49 m\n\nInside a group"
+        "Tower: Eddystone; Height: 49 m\n\nInside a group"
     )
     assert document.pages == 2
     assert place(document, "keeper") == "slide 1"
@@ -223,7 +223,7 @@ def test_xlsx_shows_values_as_a_person_sees_them():
     book.save(file)
     assert (
         read("a.xlsx", file.getvalue()).text.split("\n")[1]
-        == "day: 2026-03-04; hour: 2026-03-04 19:30; yes: True; count: 7"
+        == "day: 2026-03-04; hour: 2026-03-04 19:30:00; yes: TRUE; count: 7"
     )
 
 
@@ -290,6 +290,19 @@ def test_epub():
     assert place(document, "Ishmael") == "chapter Loomings"
     assert place(document, "No heading") == "chapter 2"
     assert [mark.breaks for mark in document.marks] == [True, True]
+
+
+def test_an_epub_reads_a_chapter_once_however_often_it_is_named():
+    package = samples.members(samples.epub())["OEBPS/book.opf"].decode()
+    again = package.replace("</manifest>", '<item id="c" href="text/../text/a.xhtml"/></manifest>')
+    again = again.replace("</spine>", '<itemref idref="a"/><itemref idref="c"/>' * 1000 + "</spine>")
+    assert read("a.epub", samples.epub({"OEBPS/book.opf": again})).text == read("a.epub", samples.epub()).text
+
+
+def test_an_epub_with_a_picture_among_its_chapters():
+    document = read("a.epub", samples.epub({"OEBPS/text/b b.xhtml": b"\xff\xd8\xff\xe0\0\0" * 50}))
+    assert document.text == "Loomings\n\nCall me Ishmael."
+    assert document.notes == ("OEBPS/text/b b.xhtml in it: binary file",)
 
 
 def test_an_epub_with_scrambled_fonts_is_no_encrypted_book():

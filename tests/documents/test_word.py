@@ -369,6 +369,6 @@ def test_charts_give_their_data():
 
 
 def test_a_part_that_would_become_an_enormous_tree_is_refused(monkeypatch):
-    monkeypatch.setattr(package, "MAX_TREE", 1 << 20)
+    monkeypatch.setattr(package, "MAX_MARKUP", 1 << 20)
     with pytest.raises(Unreadable, match=r"^document.xml in it is larger than 1 MB: split it$"):
         read(p("x" * (1 << 20)))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from infinidoc.documents.charset import decode
-from infinidoc.documents.document import Document, Unreadable
+from infinidoc.documents.document import MAX_MARKUP, Document, Unreadable
 from infinidoc.documents.formats import counting
 from infinidoc.documents.formats.composer import Composer
 from infinidoc.documents.formats.rows import describe
@@ -82,8 +82,10 @@ def read(data: bytes, format: str) -> Document:
 def page(data: bytes) -> tuple[str, list[Block]]:
     """The title of a page ("" if it has none) and its blocks.
 
-    Raises Unreadable for what is no text, or nested thousands deep.
+    Raises Unreadable for what is no text, nested thousands deep, or too large.
     """
+    if len(data) > MAX_MARKUP:
+        raise Unreadable(f"a page larger than {MAX_MARKUP >> 20} MB: split it")
     declared = _CHARSET.search(data, 0, 2048)
     markup = decode(data, declared.group(1).decode("ascii") if declared else None)
     _check_tangle(markup)

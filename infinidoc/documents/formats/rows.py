@@ -10,7 +10,9 @@ from infinidoc.documents.document import MAX_CHARACTERS, TOO_LONG, Unreadable
 
 _LOOK_AHEAD = 20  # rows among which the one that names the columns is sought
 _LONGEST_NAME = 80  # characters; what is longer is a sentence
-_NUMBER = re.compile(r"[-+(]?[$€£¥]?\s?[-+]?\d[\d.,'\s]*[%$€£¥]?\)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|=.*", re.S)
+_NUMBER = re.compile(
+    r"[-+(]?[$€£¥]?\s?[-+]?\d[\d.,'\s]*[%$€£¥]?\)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|=.*|#[A-Z/0]+[!?A]", re.S
+)
 _YEAR = re.compile(r"(19|20)\d\d")  # a number that does name columns
 
 Row = Sequence[str | None]  # None: the cell to its left reaches over this column, too

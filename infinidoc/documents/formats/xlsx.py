@@ -1,43 +1,147 @@
-"""Excel workbooks: the values of each sheet, row by row."""
+"""Excel workbooks: the cells of each sheet as they are shown, row by row; what is hidden is left out."""
 
-import datetime
-import io
 from collections.abc import Iterator
 from typing import Any
 
-import openpyxl
-
-from infinidoc.documents.document import Document
-from infinidoc.documents.formats.archive import open_archive
+from infinidoc.documents.document import MAX_CHARACTERS, TOO_LONG, Document, Unreadable
 from infinidoc.documents.formats.composer import Composer
+from infinidoc.documents.formats.ooxml.drawing import chart_titles, paragraphs
+from infinidoc.documents.formats.ooxml.numberformat import BUILTIN
+from infinidoc.documents.formats.ooxml.package import Package, qn
+from infinidoc.documents.formats.ooxml.sheet import Values, grid, unescaped
 from infinidoc.documents.formats.rows import describe
 
 
 def read(data: bytes, format: str) -> Document:
-    open_archive(data)
-    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+    package = Package(data)
+    book = package.xml(package.main)
+    properties = book.find(qn("x:workbookPr"))
+    since_1904 = properties is not None and properties.get("date1904") in ("1", "true")
+    values = Values(_strings(package), _formats(package), since_1904)
     composer = Composer()
-    for sheet in book.worksheets:
-        composer.mark(f"sheet {sheet.title}", breaks=True)
-        for index, (number, line) in enumerate(describe(_rows(sheet))):
-            if index == 0:
-                composer.add(f"Sheet {sheet.title}")
-            composer.mark(f"sheet {sheet.title}, row {number}")
-            composer.add(line, "\n")
-    return composer.document(format, pages=len(book.worksheets))
+    pages, notes = 0, []
+    for sheet in book.iterfind(f"{qn('x:sheets')}/{qn('x:sheet')}"):
+        name = sheet.get("name", "")
+        relation = package.relations(package.main).get(sheet.get(qn("r:id"), ""))
+        if sheet.get("state", "visible") != "visible":
+            notes.append(f"sheet {name} is hidden, and left out")
+        elif relation and relation.part in package:
+            pages += 1
+            _add(composer, name, package, relation.part, values)
+    return composer.document(format, pages, notes)
 
 
-def _rows(sheet: Any) -> Iterator[list[str]]:
-    sheet.reset_dimensions()  # the size that a file states is often wrong
-    for row in sheet.iter_rows(values_only=True):
-        yield [_shown(value) for value in row]
+def _add(composer: Composer, name: str, package: Package, part: str, values: Values) -> None:
+    composer.mark(f"sheet {name}", breaks=True)
+    numbers: list[int] = []  # of the rows in the file, by those of the rows that are shown
+
+    def rows() -> Iterator[list[str | None]]:
+        for number, row in grid(package, part, values):
+            numbers.append(number)
+            yield row
+
+    comments = sorted(_comments(package, part))
+    is_empty = True
+
+    def add(line: str, number: int = 0) -> None:
+        nonlocal is_empty
+        if is_empty:
+            composer.add(f"Sheet {name}")
+            is_empty = False
+        composer.mark(f"sheet {name}, row {number}" if number else f"sheet {name}")
+        composer.add(line, "\n")
+
+    for index, line in describe(rows()):
+        number = numbers[index - 1]
+        while comments and comments[0][0] < number:
+            add(comments.pop(0)[1])
+        add(line, number)
+    for _, comment in comments:
+        add(comment)
+    for text in _drawn(package, part):
+        add(text)
 
 
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.15g}"  # as Excel does: 0.1 + 0.2 is 0.3
-    if isinstance(value, datetime.datetime):
-        return value.isoformat(" ", "minutes") if value.time() != datetime.time() else value.date().isoformat()
-    return str(value)
+def _strings(package: Package) -> list[str]:
+    """The texts that cells share, without how they are pronounced."""
+    strings: list[str] = []
+    size = 0
+    for part in package.related(package.main, "sharedStrings"):
+        parts: list[str] = []
+        is_text = is_phonetic = False
+        for kind, name, _ in package.events(part):
+            if kind == "text":
+                if is_text and not is_phonetic:
+                    parts.append(name)
+            elif name == "t":
+                is_text = kind == "start"
+            elif name == "rPh":
+                is_phonetic = kind == "start"
+            elif name == "si" and kind == "end":
+                strings.append(unescaped("".join(parts)))
+                size += len(strings[-1])
+                parts.clear()
+                if size > MAX_CHARACTERS:
+                    raise Unreadable(TOO_LONG)
+    return strings
+
+
+def _formats(package: Package) -> list[str]:
+    """The number format of each style. How cells look otherwise may be flawed without harm to their text."""
+    try:
+        root = package.related_xml(package.main, "styles")
+        if root is None:
+            return []
+        codes = {int(code.get("numFmtId")): code.get("formatCode", "") for code in root.iter(qn("x:numFmt"))}
+        styles = root.iterfind(f"{qn('x:cellXfs')}/{qn('x:xf')}")
+        numbers = [int(style.get("numFmtId", "0")) for style in styles]
+        return [codes.get(number) or BUILTIN.get(number, "General") for number in numbers]
+    except (SyntaxError, ValueError, TypeError):
+        return []
+
+
+def _comments(package: Package, part: str) -> Iterator[tuple[int, str]]:
+    """Comments, and the row at which each stands."""
+    people = {
+        person.get("id", ""): person.get("displayName", "")
+        for other in package.related(package.main, "person")
+        for person in package.xml(other).iterfind("{*}person")
+    }
+    answered: set[str] = set()
+    for other in package.related(part, "threadedComment"):
+        for comment in package.xml(other).iterfind("{*}threadedComment"):
+            answered.add(comment.get("ref", ""))
+            author = people.get(comment.get("personId", ""), "")
+            yield _comment(comment.get("ref", ""), author, comment.findtext("{*}text") or "")
+    for other in package.related(part, "comments"):
+        root = package.xml(other)
+        authors = [author.text or "" for author in root.iter(qn("x:author"))]
+        for comment in root.iter(qn("x:comment")):
+            place, number = comment.get("ref", ""), comment.get("authorId", "")
+            if place in answered:  # the same again, for older programs
+                continue
+            author = authors[int(number)] if number.isdigit() and int(number) < len(authors) else ""
+            yield _comment(place, author, "".join(map(_text, comment.iter(qn("x:t")))))
+
+
+def _text(element: Any) -> str:
+    return "" if element.getparent().tag == qn("x:rPh") else element.text or ""
+
+
+def _comment(place: str, author: str, text: str) -> tuple[int, str]:
+    digits = "".join(filter(str.isdigit, place))
+    by = f" by {author}" if author else ""
+    return int(digits or "0"), f"[Comment on {place}{by}: {' '.join(text.split())}]"
+
+
+def _drawn(package: Package, part: str) -> Iterator[str]:
+    """What stands in text boxes; of charts the titles, since their values are cells."""
+    for drawing in package.related(part, "drawing"):
+        root = package.xml(drawing)
+        for old in [*root.iter(qn("mc:Fallback"))]:
+            old.getparent().remove(old)
+        for element in root.iter(qn("xdr:txBody"), qn("c:chart")):
+            if element.tag == qn("xdr:txBody"):
+                yield "\n".join(paragraphs(element))
+            elif (chart := package.relations(drawing).get(element.get(qn("r:id"), ""))) and chart.part in package:
+                yield "\n".join(chart_titles(package.xml(chart.part)))

@@ -2,18 +2,16 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.parse import unquote
 from xml.parsers import expat
 
 from lxml import etree
 
-from infinidoc.documents.document import Unreadable
+from infinidoc.documents.document import MAX_MARKUP, Unreadable
 from infinidoc.documents.formats.archive import open_archive
-
-MAX_TREE = 64 << 20  # bytes of XML that become a tree, ten to thirty times as large; Word's longest texts have a third
 
 _OFFICE = "http://schemas.openxmlformats.org"
 _MICROSOFT = "http://schemas.microsoft.com/office"
@@ -21,6 +19,7 @@ NAMESPACES = {
     "w": f"{_OFFICE}/wordprocessingml/2006/main",
     "p": f"{_OFFICE}/presentationml/2006/main",
     "a": f"{_OFFICE}/drawingml/2006/main",
+    "x": f"{_OFFICE}/spreadsheetml/2006/main",
     "c": f"{_OFFICE}/drawingml/2006/chart",
     "dgm": f"{_OFFICE}/drawingml/2006/diagram",
     "xdr": f"{_OFFICE}/drawingml/2006/spreadsheetDrawing",
@@ -98,9 +97,9 @@ class Package:
         return self._archive.read(self._members[_key(part)])
 
     def xml(self, part: str) -> Any:
-        """The root element of a part. Raises Unreadable if it is larger than MAX_TREE."""
-        if self._members[_key(part)].file_size > MAX_TREE:
-            raise Unreadable(f"{posixpath.basename(part)} in it is larger than {MAX_TREE >> 20} MB: split it")
+        """The root element of a part. Raises Unreadable if it is larger than MAX_MARKUP."""
+        if self._members[_key(part)].file_size > MAX_MARKUP:
+            raise Unreadable(f"{posixpath.basename(part)} in it is larger than {MAX_MARKUP >> 20} MB: split it")
         data = _STRICT.sub(rf"{_OFFICE}/\1/2006/".encode(), self.read(part))
         return etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True))
 
@@ -109,21 +108,27 @@ class Package:
         parts = self.related(part, kind)
         return self.xml(parts[0]) if parts else None
 
-    def scan(
-        self, part: str, start: Callable[..., None], end: Callable[[str], None], text: Callable[[str], None]
-    ) -> Iterator[None]:
-        """Calls back for each element and text of a part of any size, without namespaces; yields now and then."""
+    def events(self, part: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+        """A part of any size as a stream: ("start", name, attributes), ("text", text, {}) and ("end", name, {}).
+
+        Names are without namespace.
+        """
+        events: list[tuple[str, str, dict[str, str]]] = []
         parser = expat.ParserCreate()
         parser.buffer_text = True
-        parser.StartElementHandler = lambda name, attributes: start(name.rpartition(":")[2], attributes)
-        parser.EndElementHandler = lambda name: end(name.rpartition(":")[2])
-        parser.CharacterDataHandler = text
-        with self._archive.open(self._members[_key(part)]) as stream:
+        parser.StartElementHandler = lambda name, given: events.append(("start", name.rpartition(":")[2], given))
+        parser.EndElementHandler = lambda name: events.append(("end", name.rpartition(":")[2], {}))
+        parser.CharacterDataHandler = lambda text: events.append(("text", text, {}))
+        with self.open(part) as stream:
             while chunk := stream.read(1 << 16):
                 parser.Parse(chunk)
-                yield
-            parser.Parse(b"", True)
-            yield
+                yield from events
+                events.clear()
+        parser.Parse(b"", True)
+
+    def open(self, part: str) -> IO[bytes]:
+        """A part as a stream of bytes."""
+        return self._archive.open(self._members[_key(part)])
 
 
 def _key(name: str) -> str:
