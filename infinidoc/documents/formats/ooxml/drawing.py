@@ -79,7 +79,9 @@ def table(element: Any) -> Iterator[str]:
             else:
                 row.append("" if body is None else " ".join(paragraphs(body)))
         rows.append(row)
-    for _, line in describe(rows, named=False, gap=" | "):
+    properties = element.find(qn("a:tblPr"))
+    has_head = properties is not None and properties.get("firstRow") in ("1", "true")
+    for _, line in describe(rows, named=has_head, gap=" | "):
         yield line
 
 
