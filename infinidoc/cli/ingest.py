@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from infinidoc.reading.ingest import Progress, Summary
 
 SHOWN_UNREAD = 20
+INTERRUPTED = 130  # exit code, as shells have it
 
 
 def ingest(
@@ -66,6 +67,7 @@ def ingest(
     discover(paths, include, exclude)  # complains of paths before seconds go into loading the model
     from infinidoc.reading import approximate
     from infinidoc.reading.collection import Collection
+    from infinidoc.reading.ingest import Stopped
 
     with Collection.open(collection, model, adapter=adapter, precision=precision, memory=memory) as target:
         loaded(target, to_write=True)
@@ -81,13 +83,21 @@ def ingest(
                     reached.name.rsplit("/", 1)[-1],
                 )
 
-            summary = target.ingest(paths, include, exclude, sync, notify, engine)
+            interrupted = False
+            try:
+                summary = target.ingest(paths, include, exclude, sync, notify, engine)
+            except Stopped as stopped:
+                summary, interrupted = stopped.summary, True
         if json:
             render.print_json(asdict(summary))
         else:
             print_summary(summary, str(target.directory))
-            if approximate.is_missed(target.store):
-                render.note("questions find faster with an index: pip install 'infinidoc[index]', ingest again")
+        if interrupted:
+            parts = "".join(f", and {share:.0%} of {name}" for name, share in summary.partial.items())
+            render.note(f"interrupted: this much is kept{parts}; the same command goes on from there")
+            raise typer.Exit(INTERRUPTED)
+        if not json and approximate.is_missed(target.store):
+            render.note("questions find faster with an index: pip install 'infinidoc[index]', ingest again")
 
 
 def print_summary(summary: "Summary", directory: str) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from infinidoc.documents.document import Document, Passage
 
@@ -24,7 +24,7 @@ _BLANK_LINE = re.compile(r"\n[^\S\n]*(?=\n)")
 Encode = Callable[[str], list[int]]
 
 
-def split_into_passages(document: Document, encode: Encode, limit: int = PASSAGE_TOKENS) -> list[Passage]:
+def split_into_passages(document: Document, encode: Encode, limit: int = PASSAGE_TOKENS) -> Iterator[Passage]:
     """The document's text in passages of at most `limit` tokens: in order, without overlap, leaving out only space.
 
     A passage is a run of whole blocks (paragraphs, or what begins at a mark) and doesn't cross a mark that breaks. A
@@ -33,31 +33,33 @@ def split_into_passages(document: Document, encode: Encode, limit: int = PASSAGE
     Raises ValueError if a single character takes more than `limit` tokens.
     """
     text = document.text
-    passages: list[Passage] = []
     for blocks in _parts(document):
         last: Passage | None = None
         for passage in _atoms(text, blocks, encode, limit):
             if last and len(last.ids) + len(passage.ids) <= limit:
                 ids = encode(text[last.start : passage.end])  # not the sum: the gap counts, and tokens may merge
                 if len(ids) <= limit:
-                    last = passages[-1] = Passage(last.start, passage.end, ids)
+                    last = Passage(last.start, passage.end, ids)
                     continue
+            if last:
+                yield last
             last = passage
-            passages.append(passage)
-    return passages
+        if last:
+            yield last
 
 
-def pack_into_segments(passages: list[Passage], limit: int = SEGMENT_TOKENS) -> list[list[Passage]]:
+def pack_into_segments(passages: Iterable[Passage], limit: int = SEGMENT_TOKENS) -> Iterator[list[Passage]]:
     """Consecutive passages, as many as have at most `limit` tokens together; a longer one stays alone."""
-    segments: list[list[Passage]] = []
-    room = 0
+    segment: list[Passage] = []
+    room = limit
     for passage in passages:
-        if not segments or len(passage.ids) > room:
-            segments.append([])
-            room = limit
-        segments[-1].append(passage)
+        if segment and len(passage.ids) > room:
+            yield segment
+            segment, room = [], limit
+        segment.append(passage)
         room -= len(passage.ids)
-    return segments
+    if segment:
+        yield segment
 
 
 def _parts(document: Document) -> Iterator[list[tuple[int, int]]]:
@@ -83,8 +85,12 @@ def _atoms(text: str, blocks: list[tuple[int, int]], encode: Encode, limit: int)
     """What passages are joined from: blocks, tiny ones together with the next, long ones in pieces."""
     begun: int | None = None  # where a tiny one began
     for start, end in blocks:
-        *pieces, rest = _pieces(text, start if begun is None else begun, end, encode, limit)
-        yield from pieces
+        rest: Passage | None = None
+        for piece in _pieces(text, start if begun is None else begun, end, encode, limit):
+            if rest:
+                yield rest
+            rest = piece
+        assert rest is not None  # a block is more than space
         if len(rest.ids) * _TINY < limit and end != blocks[-1][1]:
             begun = rest.start
         else:

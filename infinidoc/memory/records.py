@@ -39,7 +39,8 @@ class Identity:
 
 @dataclass(frozen=True)
 class StoredDocument:
-    """A row of the manifest, without the text. `bytes` is the size of the file that was read."""
+    """A row of the manifest, without the text. `bytes` is the size of the file that was read, `tokens` what was read of
+    it so far: all, if it is `complete`."""
 
     id: int
     path: str
@@ -49,6 +50,7 @@ class StoredDocument:
     pages: int
     tokens: int
     ingested_at: str
+    complete: bool
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,26 @@ class PassageRow:
 
 
 @dataclass(frozen=True)
+class SegmentRow:
+    """Where a segment begins in its document's text, and the row that it had in a batch of `rows` of `width` tokens."""
+
+    start: int
+    rows: int
+    width: int
+    row: int
+
+
+@dataclass(frozen=True)
 class NewDocument:
-    """A document on its way into the manifest."""
+    """A document on its way into the manifest, or a part of one: what is there already of its path goes on with it."""
 
     path: str
     digest: str
     bytes: int
     document: Document
     passages: Sequence[PassageRow]
+    segments: Sequence[SegmentRow]
+    complete: bool
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ CREATE TABLE documents (
     tokens INTEGER NOT NULL,
     marks TEXT NOT NULL,                -- JSON [[start, label], …]
     text TEXT NOT NULL,
-    ingested_at TEXT NOT NULL           -- UTC, ISO 8601
+    ingested_at TEXT NOT NULL,          -- UTC, ISO 8601
+    complete INTEGER NOT NULL           -- 0 while later passages have not been read
 );
 
 CREATE TABLE address_files (
@@ -33,6 +34,17 @@ CREATE TABLE passages (
 );
 CREATE INDEX passages_by_document ON passages(document, start);
 CREATE INDEX passages_by_row ON passages(file, row);
+
+-- The batch in which the model read a segment, which runs from a passage up to the next segment's: `rows` segments of
+-- `width` tokens. It is read in the same place again to be taken out of the memory without remainder.
+CREATE TABLE segments (
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    start INTEGER NOT NULL,             -- that of its first passage
+    rows INTEGER NOT NULL,
+    width INTEGER NOT NULL,
+    row INTEGER NOT NULL,
+    PRIMARY KEY (document, start)
+) WITHOUT ROWID;
 
 CREATE TABLE log (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -15,7 +16,7 @@ from infinidoc.documents.document import Document, Mark
 from infinidoc.files import PRIVATE, UNFINISHED, replacing
 from infinidoc.memory import tensors
 from infinidoc.memory.manifest import LOOKS, Manifest
-from infinidoc.memory.records import AddressBlock, Identity, NewDocument, PassageRow, StoredDocument
+from infinidoc.memory.records import AddressBlock, Identity, NewDocument, PassageRow, SegmentRow, StoredDocument
 
 if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor does
     from torch import Tensor
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor d
 
 Found = TypeVar("Found")
 INDEX_SUFFIX = ".faiss"
+COLUMNS = "id, path, digest, bytes, format, pages, tokens, ingested_at, complete"  # of a StoredDocument
 ADDRESS_FILE_ROWS = 65_536  # 8 MiB: few enough files to search, small enough to rewrite when a document goes
 
 
@@ -46,6 +48,17 @@ class Store(Manifest):
                 cls._create(directory, {"address_head": head, **asdict(identity)})
         return cls.open(directory)
 
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Raises InfinidocError if there is none, or one of a format that this version doesn't know."""
+        store = super().open(directory)
+        if not store._sql.execute("SELECT 1 FROM sqlite_master WHERE name = 'segments'").fetchone():
+            schema = files(cls.package).joinpath("schema.sql").read_text()
+            with store._transaction():
+                store._sql.execute("ALTER TABLE documents ADD COLUMN complete INTEGER NOT NULL DEFAULT 1")
+                store._sql.execute("CREATE TABLE segments" + schema.partition("CREATE TABLE segments")[2].split(";")[0])
+        return store
+
     # -- reading -------------------------------------------------------------------------------------------------
 
     @property
@@ -55,8 +68,14 @@ class Store(Manifest):
 
     def documents(self) -> list[StoredDocument]:
         """All documents, by path."""
-        columns = "id, path, digest, bytes, format, pages, tokens, ingested_at"
-        return [StoredDocument(*row) for row in self._sql.execute(f"SELECT {columns} FROM documents ORDER BY path")]
+        return [StoredDocument(*row) for row in self._sql.execute(f"SELECT {COLUMNS} FROM documents ORDER BY path")]
+
+    def of_path(self, path: str) -> StoredDocument | None:
+        row = self._sql.execute(f"SELECT {COLUMNS} FROM documents WHERE path = ?", (path,)).fetchone()
+        return StoredDocument(*row) if row else None
+
+    def is_empty(self) -> bool:
+        return self._sql.execute("SELECT 1 FROM documents").fetchone() is None
 
     def document(self, identifier: int) -> Document:
         """A document's text and marks."""
@@ -69,11 +88,19 @@ class Store(Manifest):
         query = "SELECT start, end, file, row, tokens FROM passages WHERE document = ? ORDER BY start"
         return [PassageRow(*row) for row in self._sql.execute(query, (document,))]
 
+    def segments(self, document: int) -> list[SegmentRow]:
+        """A document's segments, in reading order; none of one that was read before they were kept."""
+        query = "SELECT start, rows, width, row FROM segments WHERE document = ? ORDER BY start"
+        return [SegmentRow(*row) for row in self._sql.execute(query, (document,))]
+
     def passage(self, identifier: int) -> tuple[int, int, int] | None:
         """A passage's document, start and end; None if it is gone by now."""
         query = "SELECT document, start, end FROM passages WHERE id = ?"
         row: tuple[int, int, int] | None = self._sql.execute(query, (identifier,)).fetchone()
         return row
+
+    def path(self, document: int) -> str:
+        return str(self._sql.execute("SELECT path FROM documents WHERE id = ?", (document,)).fetchone()[0])
 
     def counts(self) -> dict[str, int]:
         """Documents, pages, tokens, passages; and the bytes of text, addresses, index and compressive state."""
@@ -287,17 +314,33 @@ class Store(Manifest):
 
     def _insert(self, new: NewDocument, now: str) -> None:
         self._name_files({name: len(self._address_rows(name)) for name in {passage.file for passage in new.passages}})
-        document = new.document
-        marks = json.dumps([[mark.start, mark.label] for mark in document.marks])
-        tokens = sum(passage.tokens for passage in new.passages)
-        row = (new.path, new.digest, new.bytes, document.format, document.pages, tokens, marks, document.text, now)
-        columns = "path, digest, bytes, format, pages, tokens, marks, text, ingested_at"
-        identifier = self._sql.execute(
-            f"INSERT INTO documents ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row
-        ).lastrowid
+        document, tokens = new.document, sum(passage.tokens for passage in new.passages)
+        if begun := self.of_path(new.path):
+            identifier = begun.id
+            changes = (tokens, new.complete, identifier)
+            self._sql.execute("UPDATE documents SET tokens = tokens + ?, complete = ? WHERE id = ?", changes)
+        else:
+            row = {
+                "path": new.path,
+                "digest": new.digest,
+                "bytes": new.bytes,
+                "format": document.format,
+                "pages": document.pages,
+                "tokens": tokens,
+                "marks": json.dumps([[mark.start, mark.label] for mark in document.marks]),
+                "text": document.text,
+                "ingested_at": now,
+                "complete": new.complete,
+            }
+            insert = f"INSERT INTO documents ({', '.join(row)}) VALUES ({', '.join('?' * len(row))}) RETURNING id"
+            identifier = self._sql.execute(insert, list(row.values())).fetchone()[0]
         self._sql.executemany(
             "INSERT INTO passages (document, start, end, file, row, tokens) VALUES (?, ?, ?, ?, ?, ?)",
             [(identifier, p.start, p.end, p.file, p.row, p.tokens) for p in new.passages],
+        )
+        self._sql.executemany(
+            "INSERT INTO segments VALUES (?, ?, ?, ?, ?)",
+            [(identifier, s.start, s.rows, s.width, s.row) for s in new.segments],
         )
 
     def _forget_unused(self, files: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Ingest on many processors or machines, with Ray: a map over groups of documents, and a sum of their states.
+"""Ingest on many processors or machines, with Ray: a map over windows of segments, and a sum of their states.
 
 The process that ingests parses, sends token ids, gets addresses and a sum back, and alone writes to the collection. A
 worker holds nothing that is not sent again when it dies.
@@ -8,8 +8,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,25 +17,22 @@ from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place
 from infinidoc.memory.records import Identity
 from infinidoc.model.addresses import AddressHead
-from infinidoc.model.encoding import Encoding
-from infinidoc.model.kernels import State
+from infinidoc.model.encoding import Advance, Encoded, Encoder, Running, Seat, window_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from infinidoc.model.base import BaseModel
 
-AHEAD = 2  # groups per processor that have been sent and not yet committed: enough that none waits for work
-RETRIES = 5  # a group that so many dead workers had is given up
+AHEAD = 2  # windows per processor that have been sent and not yet committed: enough that none waits for work
+RETRIES = 5  # a window that so many dead workers had is given up
 HOST_AND_PORT = re.compile(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)")
 SECONDS = 5.0  # that a cluster may take to be reached
-Documents = Sequence[Sequence[Sequence[int]]]
-Read = tuple[list[tuple[int, int, "Tensor"]], list[State] | None]
 
 
 class Cluster:
-    """A connection to Ray: the cluster that `RAY_ADDRESS` names, else one that runs here, else one that is started now
-    and ends with this. Raises InfinidocError without Ray, or if that cluster can't be reached."""
+    """An `Encoder` by way of Ray: on the cluster that `RAY_ADDRESS` names, else one that runs here, else one that is
+    started now and ends with this. Raises InfinidocError without Ray, or if that cluster can't be reached."""
 
     def __init__(self, base: "BaseModel", identity: Identity, head: AddressHead):
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # by default it reports to its makers, and says so
@@ -49,12 +45,23 @@ class Cluster:
             _connect(ray)
         self.ahead = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._read = ray.remote(max_retries=RETRIES)(read)
+        self.window_tokens = window_tokens(base.device)
         self._precision = base.precision
         self._identity, self._head = identity, ray.put(head.tensors())
 
-    def encode(self, documents: Documents) -> "Remote":
-        """Sends documents, segment by segment as token ids; returns at once."""
-        return Remote(self._ray, self._read.remote(self._identity, self._precision, self._head, documents))
+    def submit(self, segments: Sequence[Sequence[int]], seats: Sequence[Seat] | None = None) -> Running:
+        """As `Encoder.submit`. What it returns raises InfinidocError if the worker failed, or died again and again."""
+        reference = self._read.remote(self._identity, self._precision, self._head, segments, seats)
+
+        def wait(advance: Advance) -> Encoded:
+            try:
+                encoded: Encoded = self._ray.get(reference)
+            except self._ray.exceptions.RayError as error:
+                raise _failed(error) from error
+            advance(sum(map(len, segments)))
+            return encoded
+
+        return wait
 
     def close(self) -> None:
         if self._owner:
@@ -67,28 +74,17 @@ class Cluster:
         self.close()
 
 
-@dataclass
-class Remote:
-    """Documents on their way: like an `Encoding`, iterate to get (document, segment, addresses), then take `state`."""
-
-    ray: Any
-    reference: Any
-    state: list[State] | None = field(default=None, init=False)
-
-    def __iter__(self) -> Iterator[tuple[int, int, "Tensor"]]:
-        """Waits for the worker. Raises InfinidocError if it failed, or died again and again."""
-        try:
-            found, self.state = self.ray.get(self.reference)
-        except self.ray.exceptions.RayError as error:
-            raise _failed(error) from error
-        yield from found
-
-
-def read(identity: Identity, precision: str, head: dict[str, "Tensor"], documents: Documents) -> Read:
-    """What a worker does. Its model stays loaded for the next group."""
-    encoding = Encoding(_loaded(identity, precision), AddressHead.from_tensors(head), documents, identity.remembers)
-    found = [(document, segment, addresses) for document, segment, addresses in encoding if addresses is not None]
-    return found, encoding.state
+def read(
+    identity: Identity,
+    precision: str,
+    head: dict[str, "Tensor"],
+    segments: Sequence[Sequence[int]],
+    seats: Sequence[Seat] | None,
+) -> Encoded:
+    """What a worker does. Its model stays loaded for the next window."""
+    base = _loaded(identity, precision)
+    with Encoder(base, AddressHead.from_tensors(head), identity.remembers) as encoder:
+        return encoder.submit(segments, seats)(lambda tokens: None)
 
 
 @cache

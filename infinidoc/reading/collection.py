@@ -21,8 +21,10 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import: only what ru
     from infinidoc.model.adapters import Adapter
     from infinidoc.model.addresses import AddressHead
     from infinidoc.model.base import BaseModel
+    from infinidoc.model.encoding import Encoder
     from infinidoc.model.kernels import State
     from infinidoc.reading.approximate import Index
+    from infinidoc.reading.cluster import Cluster
     from infinidoc.reading.ingest import Progress, Summary
     from infinidoc.reading.readers.reader import Passage, Reader
 
@@ -255,13 +257,18 @@ class Collection:
             kernel = base.model.config.infini_kernel if self._wanted_memory else NO_KERNEL
             identity = Identity(base.name, base.digest, name, digest, kernel, base.precision)
             Store.create(self.directory, identity, head.tensors()).close()
-        notify = notify or (lambda progress: None)
+        with self._reader(base, engine) as reader:
+            return ingest(self.store, base, reader, paths, include, exclude, sync, notify or (lambda progress: None))
+
+    def _reader(self, base: "BaseModel", engine: str) -> "Encoder | Cluster":
+        identity = self.store.identity
         if engine == "here":
-            return ingest(self.store, base, self.head, paths, include, exclude, sync, notify)
+            from infinidoc.model.encoding import Encoder
+
+            return Encoder(base, self.head, identity.remembers)
         from infinidoc.reading.cluster import Cluster
 
-        with Cluster(base, self.store.identity, self.head) as cluster:
-            return ingest(self.store, base, self.head, paths, include, exclude, sync, notify, cluster)
+        return Cluster(base, identity, self.head)
 
     def ask(
         self,
@@ -286,7 +293,7 @@ class Collection:
         question = clean(question).strip()
         if not question:
             raise InfinidocError("the question is empty", 'ask something: infinidoc ask "What is …?"')
-        if not self.store.documents():
+        if self.store.is_empty():
             raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
         if memory_only and not self.store.identity.remembers:
             raise InfinidocError("this collection has no compressive memory", "ask without --memory-only")
@@ -347,7 +354,6 @@ class Collection:
         from infinidoc.reading.recall import recall
 
         warm = self._warmed()
-        paths = {document.id: document.path for document in warm.documents}
         wanted = (warm.blocks, *question_vectors(self.load(), self.head, question), top)
         found = []
         for recalled in recall_with(warm.index, self.store, *wanted) if warm.index else recall(*wanted):
@@ -355,7 +361,7 @@ class Collection:
             if row is None:  # another process has removed it since
                 continue
             identifier, start, end = row
-            document, path = self.store.document(identifier), paths[identifier]
+            document, path = self.store.document(identifier), self.store.path(identifier)
             text = document.text[start:end]
             source = Source(display(path), path, document.locate(start), round(recalled.score, 4), text)
             found.append(Found(source, document.text, start, end))
@@ -369,7 +375,7 @@ class Collection:
         if self._warm is None or self._warm.revision != store.revision:
             revision, index = store.revision, open_index(store)
             blocks = store.addresses(after=index.until if index else 0)
-            self._warm = Warm(revision, store.documents(), blocks, index, store.state())
+            self._warm = Warm(revision, blocks, index, store.state())
         return self._warm
 
     def log(self, last: int | None = None) -> list[dict[str, Any]]:
@@ -399,7 +405,7 @@ class Collection:
         from infinidoc.reading.ingest import forget
 
         if documents:
-            forget(self.store, self.load(to_write=True), self.head, documents)
+            forget(self.store, self.load(to_write=True), documents)
 
 
 @dataclass(frozen=True)
@@ -436,7 +442,6 @@ class Warm:
     """What answering keeps between questions, as of one revision of the collection."""
 
     revision: int
-    documents: list[StoredDocument]
     blocks: list[AddressBlock]  # what is searched exactly
     index: "Index | None"
     state: "list[State] | None"

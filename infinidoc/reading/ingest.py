@@ -5,31 +5,29 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from infinidoc.documents.discovery import STDIN, File, Skipped, discover
 from infinidoc.documents.document import Document, Passage, Unreadable
 from infinidoc.documents.formats import load, read_document
 from infinidoc.documents.segmentation import SEGMENT_TOKENS, pack_into_segments, split_into_passages
-from infinidoc.memory.records import NewDocument, PassageRow, StoredDocument
-from infinidoc.memory.store import ADDRESS_FILE_ROWS, Store
-from infinidoc.model.addresses import AddressHead
+from infinidoc.memory.records import NewDocument, PassageRow, SegmentRow, StoredDocument
+from infinidoc.memory.store import Store
 from infinidoc.model.base import BaseModel
-from infinidoc.model.encoding import Encoding, add, subtract
+from infinidoc.model.encoding import Encoded, Encoder, Running, Seat, add, subtract
 from infinidoc.model.kernels import State
 from infinidoc.reading import approximate
 
 if TYPE_CHECKING:
-    from infinidoc.reading.cluster import Cluster, Remote
+    from infinidoc.reading.cluster import Cluster
 
-# Small documents go through the model together and are committed together: at most this much is lost in a crash.
-GROUP_TOKENS = 16_384
+SEGMENTS_AT_ONCE = 64  # that are read again to be taken out: those that shared a batch share it again
 
 
 @dataclass
@@ -54,7 +52,8 @@ class Noted:
 
 @dataclass
 class Summary:
-    """What an ingest did (`seconds` of wall time), and what the collection holds now."""
+    """What an ingest did (`seconds` of wall time), and what the collection holds now. Of a document that was cut short,
+    `partial` says by its name how much was kept, between 0 and 1."""
 
     added: int = 0
     replaced: int = 0
@@ -63,44 +62,80 @@ class Summary:
     pages: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    partial: dict[str, float] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[Noted] = field(default_factory=list)
     collection: dict[str, int] = field(default_factory=dict)
 
 
+class Stopped(KeyboardInterrupt):
+    """An ingest that was interrupted; `summary` says what it had kept by then."""
+
+    def __init__(self, summary: Summary):
+        super().__init__()
+        self.summary = summary
+
+
 @dataclass
-class Pending:
-    """A document that was parsed and not yet read by the model."""
+class Reading:
+    """A document that is being read, segment by segment: `parts` so far, and `bytes_done` of its file's `size`."""
 
     path: str
     name: str
     digest: str
     size: int
     document: Document
-    passages: list[Passage]
+    old: StoredDocument | None = None  # what it takes the place of
+    parts: int = 0
+    bytes_done: float = 0.0
+
+
+@dataclass
+class Part:
+    """Consecutive segments of a document, from the `first` one on or up to the `last`, or some between."""
+
+    reading: Reading
+    first: bool
+    last: bool = False
+    segments: list[list[Passage]] = field(default_factory=list)
 
     @property
-    def tokens(self) -> int:
-        return sum(len(passage.ids) for passage in self.passages)
+    def replaced(self) -> StoredDocument | None:
+        """What goes when this comes."""
+        return self.reading.old if self.first else None
+
+
+@dataclass
+class Window:
+    """Segments that go through the model together and are committed together; `bytes` are those of their files."""
+
+    parts: list[Part] = field(default_factory=list)
+    tokens: int = 0
+    bytes: float = 0.0
+
+    def segments(self) -> list[list[int]]:
+        """As token ids."""
+        return [_ids(segment) for part in self.parts for segment in part.segments]
 
 
 def ingest(
     store: Store,
     base: BaseModel,
-    head: AddressHead,
+    reader: "Encoder | Cluster",
     paths: Sequence[str | Path],
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     sync: bool = False,
     notify: Callable[[Progress], None] = lambda progress: None,
-    cluster: "Cluster | None" = None,
 ) -> Summary:
     """Reads files into a collection: new ones, and changed ones in place of what they were.
 
     `sync` also drops documents below `paths` whose files are gone. What can't be read is skipped and reported.
-    With a `cluster` the model runs there, several groups of documents at a time; the result is the same.
-    Every group of documents is committed as soon as it is read, so that an ingest that is cut short can be repeated.
-    Raises InfinidocError if a path doesn't exist, or another process is writing to the collection.
+    The model runs in the `reader`, here or on a cluster; the result is the same.
+    Every window is committed as soon as it is read, in the middle of a document if need be: an ingest that was cut
+    short goes on from there when it is repeated.
+    Raises InfinidocError if a path doesn't exist, or another process is writing to the collection; `Stopped`, which is
+    a KeyboardInterrupt, when it is interrupted.
     """
     began = time.perf_counter()
     on_disk = [path for path in paths if str(path) != STDIN]
@@ -108,84 +143,107 @@ def ingest(
     files = [item for item in found if isinstance(item, File)]
     summary = Summary(skipped=[item for item in found if isinstance(item, Skipped)])
     progress = Progress(files=len(files), bytes_total=sum(file.size for file in files))
-    with store.writing():
-        run = Run(store, base, head, summary, progress, notify, cluster)
-        if len(on_disk) < len(paths):
-            run.take_stdin(sys.stdin.buffer.read())
-        for file in files:
-            run.take(file)
-        run.finish()
-        if sync:
-            run.drop_vanished([Path(os.path.abspath(path)) for path in on_disk])
-        store.merge_small_files()
-        if approximate.is_due(store):
-            progress.name = "an index of the addresses"
-            notify(progress)
-            approximate.build(store)
+    try:
+        with store.writing():
+            run = Run(store, base, summary, progress, notify, reader)
+            if len(on_disk) < len(paths):
+                run.take_stdin(sys.stdin.buffer.read())
+            for file in files:
+                run.take(file)
+            run.finish()
+            if sync:
+                run.drop_vanished([Path(os.path.abspath(path)) for path in on_disk])
+            store.merge_small_files()
+            if approximate.is_due(store):
+                progress.name = "an index of the addresses"
+                notify(progress)
+                approximate.build(store)
+    except KeyboardInterrupt as interrupt:
+        raise Stopped(_closed(summary, store, began)) from interrupt
+    return _closed(summary, store, began)
+
+
+def _closed(summary: Summary, store: Store, began: float) -> Summary:
     summary.seconds = time.perf_counter() - began
     summary.collection = store.counts()
     return summary
 
 
-def forget(store: Store, base: BaseModel, head: AddressHead, documents: Sequence[StoredDocument]) -> None:
+def forget(store: Store, base: BaseModel, documents: Sequence[StoredDocument]) -> None:
     """Takes documents out of a collection: out of its memory, its addresses and its text."""
     with store.writing():
-        state = state_without(store, base, head, store.state(), documents)
+        with Encoder(base, None) as reader:
+            state = state_without(store, base, reader, store.state(), documents)
         store.commit([], [document.id for document in documents], state)
 
 
 def state_without(
     store: Store,
     base: BaseModel,
-    head: AddressHead,
+    reader: "Encoder | Cluster",
     state: list[State] | None,
     documents: Sequence[StoredDocument],
 ) -> list[State] | None:
     """A collection's memory without some of its documents; without all of them it is empty, not almost empty."""
-    if state is None or len(documents) == len(store.documents()):
-        return None
-    return subtract(state, state_of(store, base, head, documents)) if documents else state
+    if state is None or not documents:
+        return state
+    rest = subtract(state, state_of(store, base, reader, documents))
+    return rest if rest[0].tokens.any() else None
 
 
-def state_of(store: Store, base: BaseModel, head: AddressHead, documents: Sequence[StoredDocument]) -> list[State]:
-    """What documents added to the memory: they are read once more, in the same segments as the first time."""
+def state_of(
+    store: Store, base: BaseModel, reader: "Encoder | Cluster", documents: Sequence[StoredDocument]
+) -> list[State]:
+    """What documents added to the memory, to the last bit: they are read once more, in the same seats."""
     total: list[State] | None = None
-    for document in documents:  # one at a time, so that a removal needs no more memory than an ingest
-        text = store.document(document.id).text
-        passages = [Passage(p.start, p.end, base.encode(text[p.start : p.end])) for p in store.passages(document.id)]
-        encoding = Encoding(base, head, [_segments(base, passages)])
-        for _ in encoding:
-            pass
-        assert encoding.state is not None
-        total = add(total, encoding.state)
+    for known, stored in groupby(_stored(store, base, documents), key=lambda segment: segment[1] is not None):
+        while some := list(islice(stored, SEGMENTS_AT_ONCE)):
+            seats = [seat for _, seat in some if seat]
+            encoded = reader.submit([ids for ids, _ in some], seats if known else None)(lambda tokens: None)
+            assert encoded.state is not None
+            total = add(total, encoded.state)
     assert total is not None
     return total
 
 
-def _segments(base: BaseModel, passages: list[Passage]) -> list[list[int]]:
-    packed = pack_into_segments(passages, SEGMENT_TOKENS - len(base.start))
-    return [[token for passage in segment for token in passage.ids] for segment in packed]
+def _stored(
+    store: Store, base: BaseModel, documents: Sequence[StoredDocument]
+) -> Iterator[tuple[list[int], Seat | None]]:
+    """The segments of documents as token ids, in the order in which they came, each with its seat if that is known."""
+    for document in sorted(documents, key=lambda document: document.id):
+        text = store.document(document.id).text
+        seats = {row.start: Seat(row.rows, row.width, row.row) for row in store.segments(document.id)}
+        rows = store.passages(document.id)
+        passages = (Passage(row.start, row.end, base.encode(text[row.start : row.end])) for row in rows)
+        for segment in _segments(base, passages):
+            yield _ids(segment), seats.get(segment[0].start)
+
+
+def _segments(base: BaseModel, passages: Iterable[Passage]) -> Iterator[list[Passage]]:
+    return pack_into_segments(passages, SEGMENT_TOKENS - len(base.start))
+
+
+def _ids(segment: list[Passage]) -> list[int]:
+    return [token for passage in segment for token in passage.ids]
 
 
 class Run:
-    """One ingest: parses files one after the other, and reads them in groups."""
+    """One ingest: parses files one after the other, and has them read window by window."""
 
     def __init__(
         self,
         store: Store,
         base: BaseModel,
-        head: AddressHead,
         summary: Summary,
         progress: Progress,
         notify: Callable[[Progress], None],
-        cluster: "Cluster | None",
+        reader: "Encoder | Cluster",
     ):
-        self.store, self.base, self.head, self.cluster = store, base, head, cluster
+        self.store, self.base, self.reader = store, base, reader
         self.summary, self.progress, self.notify = summary, progress, notify
-        self.known = {document.path: document for document in store.documents()}  # before; each file comes once
         self.state = store.state()
-        self.group: list[Pending] = []  # not yet enough for the model
-        self.reading: deque[tuple[list[Pending], Encoding | Remote]] = deque()  # groups on the cluster, oldest first
+        self.window = Window()  # not yet enough for the model
+        self.running: deque[tuple[Window, Running]] = deque()  # oldest first
 
     def take(self, file: File) -> None:
         self._take(str(file.path), file.name, file.size, lambda: load(file.path))
@@ -195,11 +253,11 @@ class Run:
         self.progress.bytes_total += len(data)
         self._take(f"stdin-{hashlib.sha256(data).hexdigest()[:8]}", "stdin", len(data), lambda: data)
 
-    def _take(self, path: str, name: str, size: int, read: Callable[[], bytes]) -> None:
+    def _take(self, path: str, name: str, size: int, load: Callable[[], bytes]) -> None:
         self.progress.name = name
         self.notify(self.progress)
         try:
-            taken = self._parse(path, name, read())
+            taken = self._read(path, name, load())
         except Unreadable as reason:
             self.summary.skipped.append(Skipped(name, str(reason)))
             taken = False
@@ -207,77 +265,107 @@ class Run:
             self.progress.files_done += 1
             self.progress.bytes_done += size
 
-    def _parse(self, path: str, name: str, data: bytes) -> bool:
+    def _read(self, path: str, name: str, data: bytes) -> bool:
         """Whether the model has to read it: False for what the collection has already. Raises Unreadable."""
-        digest = hashlib.sha256(data).hexdigest()
-        if path in self.known and self.known[path].digest == digest:
+        digest, old = hashlib.sha256(data).hexdigest(), self.store.of_path(path)
+        same = old is not None and old.digest == digest
+        if old and same and old.complete:
             self.summary.unchanged += 1
             return False
         document = read_document(name, data)
         self.summary.notes += [Noted(name, note) for note in document.notes]
+        reading = Reading(path, name, digest, len(data), document, None if same else old)
         passages = split_into_passages(document, self.base.encode)
-        if not passages:
+        if old and same:
+            read = max(passage.end for passage in self.store.passages(old.id))
+            passages = (passage for passage in passages if passage.end > read)
+            share = read / len(document.text)
+            reading.bytes_done = reading.size * share
+            self.progress.bytes_done += reading.bytes_done
+            self.summary.partial = {name: share}
+        segments = _segments(self.base, passages)
+        segment = next(segments, None)
+        if segment is None:
             raise Unreadable("empty")
-        self.group.append(Pending(path, name, digest, len(data), document, passages))
-        if sum(pending.tokens for pending in self.group) >= GROUP_TOKENS:
-            self.flush()
+        while segment:
+            following = next(segments, None)
+            self._add(reading, segment, last=following is None)
+            segment = following
         return True
 
-    def flush(self) -> None:
-        """Has the group read. Here it is committed at once; on a cluster when others have been sent after it."""
-        segments = [_segments(self.base, pending.passages) for pending in self.group]
-        if self.cluster:
-            self.reading.append((self.group, self.cluster.encode(segments)))
-        else:
-            remember = self.store.identity.remembers
-            self.reading.append((self.group, Encoding(self.base, self.head, segments, remember)))
-        self.group = []
-        while len(self.reading) > (self.cluster.ahead if self.cluster else 0):
-            self._commit(*self.reading.popleft())
+    def _add(self, reading: Reading, segment: list[Passage], last: bool) -> None:
+        window = self.window
+        if not window.parts or window.parts[-1].reading is not reading:
+            window.parts.append(Part(reading, reading.parts == 0))
+            reading.parts += 1
+        window.parts[-1].segments.append(segment)
+        window.parts[-1].last = last
+        window.tokens += sum(len(passage.ids) for passage in segment)
+        bytes_done = reading.size * (1.0 if last else segment[-1].end / len(reading.document.text))
+        window.bytes += bytes_done - reading.bytes_done
+        reading.bytes_done = bytes_done
+        if window.tokens >= self.reader.window_tokens:
+            self._submit()
+
+    def _submit(self) -> None:
+        """Sends the window to the model, and commits an older one when enough are on their way."""
+        self.running.append((self.window, self.reader.submit(self.window.segments())))
+        self.window = Window()
+        while len(self.running) > self.reader.ahead:
+            self._commit(*self.running.popleft())
 
     def finish(self) -> None:
-        """Reads and commits what is left."""
-        if self.group:
-            self.flush()
-        while self.reading:
-            self._commit(*self.reading.popleft())
+        """Has what is left read and committed."""
+        if self.window.parts:
+            self._submit()
+        while self.running:
+            self._commit(*self.running.popleft())
 
-    def _commit(self, group: list[Pending], encoding: "Encoding | Remote") -> None:
-        """Groups are committed in the order of their files, wherever they were read: sums come out the same."""
-        old = [self.known[pending.path] for pending in group if pending.path in self.known]
-        new, added = self._gather(group, encoding)
-        kept = state_without(self.store, self.base, self.head, self.state, old)
-        self.state = add(kept, added) if added else kept
-        self.store.commit(new, [document.id for document in old], self.state)
-        self.summary.added += len(new) - len(old)
-        self.summary.replaced += len(old)
-        self.summary.tokens += sum(pending.tokens for pending in group)
-        self.summary.pages += sum(pending.document.pages for pending in group)
-        self.progress.files_done += len(group)
-        self.notify(self.progress)
+    def _commit(self, window: Window, running: Running) -> None:
+        """Windows are committed in the order of their files, wherever they were read: sums come out the same."""
 
-    def _gather(
-        self, group: list[Pending], encoding: "Encoding | Remote"
-    ) -> tuple[list[NewDocument], list[State] | None]:
-        writer = AddressWriter(self.store)
-        waiting = [iter(pending.passages) for pending in group]
-        places: list[list[tuple[Passage, int, int]]] = [[] for _ in group]
-        for index, _, addresses in encoding:
-            assert addresses is not None
-            pending = group[index]
-            part, row = writer.append(addresses)
-            for passage, offset in _passages_of(waiting[index], len(addresses)):
-                places[index].append((passage, part, row + offset))
-            self.progress.tokens += len(addresses)
-            self.progress.bytes_done += pending.size * len(addresses) / pending.tokens
-            self.progress.name = pending.name
+        def advance(tokens: int) -> None:
+            self.progress.name = window.parts[0].reading.name
+            self.progress.tokens += tokens
+            self.progress.bytes_done += window.bytes * tokens / window.tokens
             self.notify(self.progress)
-        names = writer.finish()
-        new = []
-        for pending, found in zip(group, places, strict=True):
-            rows = [PassageRow(p.start, p.end, names[part], row, len(p.ids)) for p, part, row in found]
-            new.append(NewDocument(pending.path, pending.digest, pending.size, pending.document, rows))
-        return new, encoding.state
+
+        encoded = running(advance)
+        old = [part.replaced for part in window.parts if part.replaced]
+        state = state_without(self.store, self.base, self.reader, self.state, old)
+        state = add(state, encoded.state) if encoded.state else state
+        self.store.commit(self._rows(window, encoded), [document.id for document in old], state)
+        self.state = state
+        self._count(window)
+
+    def _rows(self, window: Window, encoded: Encoded) -> list[NewDocument]:
+        """A window's parts of documents as the manifest is to have them; their addresses go into one file."""
+        addresses = [found for found in encoded.addresses if found is not None]
+        file, row, seats, new = self.store.write_addresses(torch.cat(addresses)), 0, iter(encoded.seats), []
+        for part in window.parts:
+            passages, segments = [], []
+            for segment in part.segments:
+                segments.append(SegmentRow(segment[0].start, *next(seats)))
+                for passage in segment:
+                    passages.append(PassageRow(passage.start, passage.end, file, row, len(passage.ids)))
+                    row += len(passage.ids)
+            reading = part.reading
+            about = (reading.path, reading.digest, reading.size, reading.document)
+            new.append(NewDocument(*about, passages, segments, part.last))
+        return new
+
+    def _count(self, window: Window) -> None:
+        whole = [part.reading for part in window.parts if part.last]
+        replaced = sum(reading.old is not None for reading in whole)
+        self.summary.replaced += replaced
+        self.summary.added += len(whole) - replaced
+        self.summary.tokens += window.tokens
+        self.summary.pages += sum(reading.document.pages for reading in whole)
+        last = window.parts[-1]
+        share = last.segments[-1][-1].end / len(last.reading.document.text)
+        self.summary.partial = {} if last.last else {last.reading.name: share}
+        self.progress.files_done += len(whole)
+        self.notify(self.progress)
 
     def drop_vanished(self, roots: list[Path]) -> None:
         vanished = [
@@ -286,44 +374,6 @@ class Run:
             if any(Path(document.path).is_relative_to(root) for root in roots) and not os.path.lexists(document.path)
         ]
         if vanished:
-            self.state = state_without(self.store, self.base, self.head, self.state, vanished)
+            self.state = state_without(self.store, self.base, self.reader, self.state, vanished)
             self.store.commit([], [document.id for document in vanished], self.state)
             self.summary.removed = len(vanished)
-
-
-def _passages_of(passages: Iterator[Passage], tokens: int) -> Iterator[tuple[Passage, int]]:
-    """The next passages that make up a segment of so many tokens, each with its offset in the segment."""
-    offset = 0
-    while offset < tokens:
-        passage = next(passages)
-        yield passage, offset
-        offset += len(passage.ids)
-
-
-class AddressWriter:
-    """Gathers segments' addresses into files of bounded size, so that a long document doesn't pile up in memory."""
-
-    def __init__(self, store: Store):
-        self.store = store
-        self.names: list[str] = []
-        self.buffer: list[Tensor] = []
-        self.rows = 0
-
-    def append(self, addresses: Tensor) -> tuple[int, int]:
-        """Where they will be: the number of the file, and the first row in it."""
-        if self.rows + len(addresses) > ADDRESS_FILE_ROWS:
-            self._write()
-        row = self.rows
-        self.buffer.append(addresses)
-        self.rows += len(addresses)
-        return len(self.names), row
-
-    def finish(self) -> list[str]:
-        """Writes what is left; returns the names of all files, in order."""
-        self._write()
-        return self.names
-
-    def _write(self) -> None:
-        if self.buffer:
-            self.names.append(self.store.write_addresses(torch.cat(self.buffer)))
-        self.buffer, self.rows = [], 0

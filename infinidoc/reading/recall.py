@@ -1,6 +1,5 @@
 """Which passages a question needs: exact search over all addresses, block by block, one block per core at a time."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +7,7 @@ from torch import Tensor
 
 from infinidoc.memory.records import AddressBlock
 from infinidoc.model.addresses import score
+from infinidoc.model.threads import one_core_each
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Recalled:
 def recall(blocks: list[AddressBlock], question: Tensor, weights: Tensor, top: int) -> list[Recalled]:
     """The best `top` passages, best first, for a question as vectors (N, 128) and weights (N,)."""
     best: list[Recalled] = []
-    with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with one_core_each(torch.get_num_threads()) as pool:
         found = pool.map(lambda block: score(question, weights, block.addresses, block.rows), blocks)
         for block, scores in zip(blocks, found, strict=True):
             values, places = torch.topk(scores, min(top, len(scores)))

@@ -55,7 +55,7 @@ def documents(draw):
 @example(document=Document(" " * 500 + "x", "x"), limit=8, encode=octets)
 @example(document=Document("x" + " " * 500 + "y", "x"), limit=8, encode=octets)
 def test_passages_cover_the_text_and_keep_the_limit(document, limit, encode):
-    passages = split_into_passages(document, encode, limit)
+    passages = list(split_into_passages(document, encode, limit))
     end = 0
     for passage in passages:
         assert passage.start >= end
@@ -76,7 +76,7 @@ def test_passages_cover_the_text_and_keep_the_limit(document, limit, encode):
 @given(sizes=st.lists(st.integers(0, 60), max_size=40), limit=st.integers(1, 100))
 def test_segments_are_as_full_as_the_limit_allows(sizes, limit):
     passages = [Passage(n, n + 1, [0] * size) for n, size in enumerate(sizes)]
-    segments = pack_into_segments(passages, limit)
+    segments = list(pack_into_segments(passages, limit))
     assert [passage for segment in segments for passage in segment] == passages
     for segment in segments:
         assert segment
@@ -89,7 +89,7 @@ def test_a_segment_holds_what_it_should():
     passages = [Passage(n, n + 1, [0] * PASSAGE_TOKENS) for n in range(7)]
     assert [len(segment) for segment in pack_into_segments(passages)] == [3, 3, 1]
     assert 3 * PASSAGE_TOKENS <= SEGMENT_TOKENS < 4 * PASSAGE_TOKENS
-    assert pack_into_segments([]) == []
+    assert list(pack_into_segments([])) == []
 
 
 # Where passages begin and end
@@ -188,7 +188,7 @@ def test_a_megabyte_takes_linear_time(text):
         return words(piece)
 
     started = time.perf_counter()
-    passages = split_into_passages(Document(text, "txt"), encode)
+    passages = list(split_into_passages(Document(text, "txt"), encode))
     assert time.perf_counter() - started < 10
     assert encoded < 4 * len(text)
     assert sum(len(passage.ids) for passage in passages) >= 0.7 * PASSAGE_TOKENS * (len(passages) - 1)
@@ -203,5 +203,5 @@ def test_ordinary_prose_is_encoded_about_twice():
         return words(piece)
 
     text = "\n\n".join(sentences(n % 7 + 1) for n in range(500))
-    split_into_passages(Document(text, "txt"), encode)
+    list(split_into_passages(Document(text, "txt"), encode))
     assert encoded < 4 * len(text)

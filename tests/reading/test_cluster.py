@@ -12,12 +12,10 @@ import pytest
 import torch
 
 from infinidoc.errors import InfinidocError
+from infinidoc.model import encoding
 from infinidoc.reading import cluster as cluster_module
-from infinidoc.reading import ingest as ingest_module
 from infinidoc.reading.collection import Collection
 from tests.reading.library import content, write_library
-
-GROUP_TOKENS = 150
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +32,7 @@ def local_ray():
 
 @pytest.fixture
 def docs(tmp_path, monkeypatch):
-    monkeypatch.setattr(ingest_module, "GROUP_TOKENS", GROUP_TOKENS)
+    monkeypatch.setitem(encoding.WINDOW_TOKENS, "cpu", 150)
     return write_library(tmp_path / "docs", count=40)
 
 

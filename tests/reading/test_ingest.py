@@ -2,8 +2,10 @@
 
 import io
 import os
+import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -13,9 +15,11 @@ from infinidoc.model import encoding as encoding_module
 from infinidoc.model.addresses import untrained_head
 from infinidoc.model.attention import CompressiveMemory, attach
 from infinidoc.model.base import load_base
-from infinidoc.model.encoding import Encoding
-from infinidoc.reading import ingest as ingest_module
+from infinidoc.model.encoding import Encoder, Seat, add, encode
+from infinidoc.model.precision import dtype_of
+from infinidoc.model.quantization import quantise
 from infinidoc.reading.collection import Collection
+from infinidoc.reading.ingest import Stopped, state_of
 from tests.reading.library import content, write_library
 
 
@@ -57,7 +61,7 @@ def test_the_summary_counts_what_happened(collection, docs):
 def test_again_reads_nothing_and_changes_nothing(collection, docs, monkeypatch):
     collection.ingest([docs])
     before = content(collection.directory)
-    monkeypatch.setattr(Encoding, "_encode", None)  # the model must not run
+    monkeypatch.setattr(Encoder, "_encode", None)  # the model must not run
     summary = collection.ingest([docs, docs / "log-03.txt"])
     assert (summary.added, summary.unchanged, summary.tokens) == (0, 12, 0)
     assert content(collection.directory) == before
@@ -153,7 +157,7 @@ def test_progress_reaches_the_end(collection, docs):
 
 
 def test_long_documents_spread_over_address_files(collection, tmp_path, monkeypatch):
-    monkeypatch.setattr(ingest_module, "ADDRESS_FILE_ROWS", 700)
+    monkeypatch.setitem(encoding_module.WINDOW_TOKENS, "cpu", 700)
     folder = write_library(tmp_path / "long", count=1, longest=600)
     collection.ingest([folder])
     (document,) = collection.documents()
@@ -172,22 +176,20 @@ def test_side_by_side_is_the_same_as_one_after_the_other(tiny):
     for module in base.model.model.layers:
         module.self_attn.infini.gate_bias.fill_(0.0)  # open: later segments do read earlier ones
     head = untrained_head(base)
-    lengths = [(30, 20, 5), (7,), (512, 100), (1,), (64, 64, 64, 3)]
-    documents = [[[3 + (7 * i + j) % 300 for j in range(n)] for n in doc] for i, doc in enumerate(lengths)]
-    together = Encoding(base, head, documents)
-    found = {(document, segment): addresses for document, segment, addresses in together}
+    lengths = [30, 20, 5, 7, 512, 100, 1, 64, 64, 64, 3]
+    segments = [[3 + (7 * i + j) % 300 for j in range(n)] for i, n in enumerate(lengths)]
+    together = encode(base, head, segments)
     total = None
-    for index, document in enumerate(documents):
-        for number, segment in enumerate(document):
-            memory = CompressiveMemory(base.model)
-            ids = torch.tensor([[*base.start, *segment]])
-            base.model(ids, past_key_values=memory)
-            mask = torch.ones(ids.shape)
-            mask[:, : len(base.start)] = 0
-            memory.fold(mask)
-            alone = Encoding(base, head, [[segment]])
-            assert torch.equal(next(iter(alone))[2].sign(), found[index, number].sign())
-            total = memory.state if total is None else [a + b for a, b in zip(total, memory.state, strict=True)]
+    for segment, found in zip(segments, together.addresses, strict=True):
+        memory = CompressiveMemory(base.model)
+        ids = torch.tensor([[*base.start, *segment]])
+        base.model(ids, past_key_values=memory)
+        mask = torch.ones(ids.shape)
+        mask[:, : len(base.start)] = 0
+        memory.fold(mask)
+        (alone,) = encode(base, head, [segment]).addresses
+        assert torch.equal(alone.sign(), found.sign())
+        total = memory.state if total is None else [a + b for a, b in zip(total, memory.state, strict=True)]
     for mine, theirs in zip(together.state, total, strict=True):
         torch.testing.assert_close(mine.association, theirs.association, rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(mine.normaliser, theirs.normaliser, rtol=1e-3, atol=1e-3)
@@ -202,9 +204,9 @@ def test_what_a_segment_leaves_depends_on_nothing_but_itself(tiny):
     first, second = list(range(10, 60)), list(range(100, 160))
 
     def state(*segments):
-        encoding = Encoding(base, None, [list(segments)])
-        assert all(addresses is None for _, _, addresses in encoding)
-        return encoding.state
+        encoded = encode(base, None, segments)
+        assert encoded.addresses == [None] * len(segments)
+        return encoded.state
 
     for both, one, other in zip(state(first, second), state(first), state(second), strict=True):
         torch.testing.assert_close(both.association, one.association + other.association, rtol=1e-4, atol=1e-4)
@@ -215,19 +217,19 @@ def test_segments_come_back_in_order_whatever_their_length(tiny, monkeypatch):
     monkeypatch.setitem(encoding_module.BATCH_TOKENS, "cpu", 64)
     base = load_base(str(tiny))
     attach(base.model)
-    documents = [[[5] * n for n in lengths] for lengths in ((3, 60, 1, 40), (100,), (), (2, 30, 30, 90, 4))]
-    head = untrained_head(base)
-    found = [(document, segment, len(a)) for document, segment, a in Encoding(base, head, documents)]
-    assert found == [(d, s, len(ids)) for d, segments in enumerate(documents) for s, ids in enumerate(segments)]
+    segments = [[5] * n for n in (3, 60, 1, 40, 100, 2, 30, 30, 90, 4)]
+    encoded = encode(base, untrained_head(base), segments)
+    assert list(map(len, encoded.addresses)) == list(map(len, segments))
+    assert encoded.seats[:5] == [Seat(4, 4, 1), Seat(1, 60, 0), Seat(4, 4, 3), Seat(1, 40, 0), Seat(1, 100, 0)]
 
 
 INGEST = """
 import os, random, signal, sys
 import torch
 torch.set_num_threads(1)
-from infinidoc.reading import ingest
+from infinidoc.model import encoding
 from infinidoc.reading.collection import Collection
-ingest.GROUP_TOKENS = 150
+encoding.WINDOW_TOKENS["cpu"] = 150
 docs, model = sys.argv[1:]
 random.seed(1)
 with Collection.open("x", model) as warm:
@@ -317,18 +319,16 @@ def test_memory_does_not_grow_with_what_is_read(tmp_path, tiny):
 
 
 def test_bfloat16_reads_nearly_the_same(tiny):
-    documents = [
-        [[3 + (7 * i + j) % 300 for j in range(n)] for n in lengths] for i, lengths in enumerate([(300, 20), (7,)])
-    ]
+    segments = [[3 + (7 * i + j) % 300 for j in range(n)] for i, n in enumerate([300, 20, 7])]
     found, states = {}, {}
     for dtype in (torch.float32, torch.bfloat16):
         base = load_base(str(tiny), dtype=dtype)
         attach(base.model)
         if dtype is torch.float32:
             head = untrained_head(base)
-        encoding = Encoding(base, head, documents)
-        found[dtype] = torch.cat([addresses for _, _, addresses in encoding]).float()
-        states[dtype] = encoding.state
+        encoded = encode(base, head, segments)
+        found[dtype] = torch.cat(encoded.addresses).float()
+        states[dtype] = encoded.state
     cosines = torch.cosine_similarity(found[torch.float32], found[torch.bfloat16], -1)
     assert cosines.min() > 0.99
     for exact, rounded in zip(states[torch.float32], states[torch.bfloat16], strict=True):
@@ -401,3 +401,128 @@ def test_without_a_memory_the_addresses_are_the_same_and_the_upper_layers_rest(d
         assert bare.ask("What does the Amalia carry?").question
         with pytest.raises(InfinidocError, match="no compressive memory"):
             bare.ask("What does the Amalia carry?", memory_only=True)
+
+
+def numbers(rng, count):
+    return [rng.randrange(3, 390) for _ in range(count)]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+def test_a_segment_in_its_seat_gives_the_same_bits_whatever_is_beside_it(tiny, precision):
+    base = load_base(str(tiny), dtype=dtype_of(precision))
+    attach(base.model)
+    if precision == "int8":
+        quantise(base)
+    rng = random.Random(0)
+    segments = [numbers(rng, rng.randint(1, 300)) for _ in range(40)]
+    together = encode(base, None, segments)
+    assert len({seat[:2] for seat in together.seats}) > 3
+    apart = None
+    with Encoder(base, None) as encoder:
+        for first in range(0, len(segments), 3):
+            some = slice(first, first + 3)
+            apart = add(apart, encoder.submit(segments[some], together.seats[some])(lambda tokens: None).state)
+    for mine, theirs in zip(apart, together.state, strict=True):
+        for a, b in zip(mine.tensors().values(), theirs.tensors().values(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-13, atol=1e-11)  # float64 sums in another order, and no more
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+def test_one_of_forty_files_of_mixed_length_is_taken_out_without_remainder(tmp_path, tiny, precision):
+    """What is left is what the others gave: not one float32 step of any product is off."""
+    docs = write_library(tmp_path / "docs", count=40, longest=60)
+    with Collection.open("forty", str(tiny), precision=precision) as collection:
+        collection.ingest([docs])
+        store, base = collection.store, collection.load(to_write=True)
+        (gone,) = collection.find("log-19.txt")
+        others = [document for document in collection.documents() if document.id != gone.id]
+        with Encoder(base, None) as encoder:
+            expected = state_of(store, base, encoder, others)
+        collection.remove([gone])
+        left = collection.store.state()
+        assert_same_memory(sums(collection), [t for s in expected for t in s.tensors().values()], tolerance=1e-11)
+        for layer in left:
+            assert torch.linalg.eigvalsh(layer.normaliser).min() > -1e-9
+        assert collection.ask("What does the Amalia carry?").question
+        collection.remove(collection.find("*/log-[0-2]*.txt"))
+        collection.remove(collection.documents())
+        assert collection.store.state() is None
+
+
+def test_a_document_that_was_read_before_seats_were_kept_can_still_be_taken_out(collection, docs):
+    collection.ingest([docs])
+    before = sums(collection)
+    (docs / "more.txt").write_text("The Zephyr sank off Cape Wrath.")
+    collection.ingest([docs])
+    (more,) = collection.find("more.txt")
+    collection.store._sql.execute("DELETE FROM segments WHERE document = ?", (more.id,))
+    collection.remove([more])
+    assert_same_memory(sums(collection), before)
+
+
+def interrupting(at):
+    """A `notify` that raises KeyboardInterrupt once so many tokens have been read."""
+
+    def notify(progress):
+        if progress.tokens >= at:
+            raise KeyboardInterrupt
+
+    return notify
+
+
+def test_an_interrupted_ingest_keeps_what_was_read_of_a_long_document_and_goes_on(tmp_path, tiny, monkeypatch):
+    monkeypatch.setitem(encoding_module.WINDOW_TOKENS, "cpu", 600)
+    folder = write_library(tmp_path / "long", count=3, longest=600)
+    with Collection.open("whole", str(tiny)) as whole, Collection.open("parts", str(tiny)) as parts:
+        total = whole.ingest([folder]).tokens
+        kept = []
+        for at in (1500, 1300, 2500, 400):  # the last one before anything was committed
+            with pytest.raises(Stopped) as stopped:
+                parts.ingest([folder], notify=interrupting(at))
+            summary = stopped.value.summary
+            assert at - 1300 <= summary.tokens <= at
+            (share,) = summary.partial.values()
+            assert 0 < share < 1
+            kept.append(summary.collection["tokens"])
+            assert parts.recall("What does the Amalia carry?")  # what is there can be asked
+        assert kept[0] < kept[1] < kept[2] == kept[3]
+        last = parts.ingest([folder])
+        assert last.partial == {}
+        assert last.tokens == total - kept[-1]
+        assert content(parts.directory) == content(whole.directory)
+        assert parts.ingest([folder]).unchanged == 3
+
+
+def test_a_part_of_a_document_is_replaced_and_removed_like_a_whole_one(tmp_path, tiny, monkeypatch):
+    monkeypatch.setitem(encoding_module.WINDOW_TOKENS, "cpu", 600)
+    folder = write_library(tmp_path / "long", count=2, longest=600)
+    with Collection.open("parts", str(tiny)) as parts:
+        parts.ingest([folder / "log-01.txt"])
+        before = sums(parts)
+        with pytest.raises(Stopped):
+            parts.ingest([folder], notify=interrupting(1500))
+        (part,) = parts.find("log-00.txt")
+        assert not part.complete
+        parts.remove([part])
+        assert_same_memory(sums(parts), before, tolerance=1e-11)
+        with pytest.raises(Stopped):
+            parts.ingest([folder], notify=interrupting(1500))
+        (folder / "log-00.txt").write_text("The Zephyr sank.")
+        summary = parts.ingest([folder])
+        assert (summary.added, summary.replaced, summary.unchanged) == (0, 1, 1)
+        (short,) = parts.find("log-00.txt")
+        assert (short.complete, short.tokens) == (True, summary.tokens)
+
+
+def test_threads_of_the_caller_keep_their_number(tiny):
+    base = load_base(str(tiny))
+    attach(base.model)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        encode(base, None, [[5, 6, 7]])
+        assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:  # a thread that begins later, a server's for example
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -16,7 +16,7 @@ from infinidoc.model import adapters
 from infinidoc.model.addresses import question_vectors, score
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import load_base
-from infinidoc.model.encoding import Encoding
+from infinidoc.model.encoding import encode
 from infinidoc.model.prompts import question_prompt
 from infinidoc.reading.answering import generate, prompt, refuses
 from infinidoc.training import recipes
@@ -75,8 +75,7 @@ def test_it_recalls_the_right_passage(adapted):
     base, adapter = adapted
     head = adapter.head()
     texts = xquad(held_out=True).paragraphs
-    encoding = Encoding(base, head, [[base.encode(text)[:500]] for text in texts])
-    addresses = [found for _, _, found in encoding]
+    addresses = encode(base, head, [base.encode(text)[:500] for text in texts]).addresses
     rows = [sum(map(len, addresses[:index])) for index in range(len(addresses))]
     asked = held_out(30, seed=3)
     first = [int(score(*question_vectors(base, head, q.text), torch.cat(addresses), rows).argmax()) for q in asked]
@@ -94,10 +93,9 @@ def test_it_remembers_a_pass_key_that_no_window_holds(adapted):
         fact = [token for text in sample.facts for token in base.encode(" " + text)]
         place = 24 * random.Random(seed).randrange(10)
         segments[seed % 4][place:place] = fact
-        encoding = Encoding(base, None, [segments])
-        list(encoding)
+        state = encode(base, None, segments).state
         ids = [*base.start, *base.encode(sample.prompt)]
-        right += sample.answer in generate(base, ids, encoding.state, 10, **QUIET)
+        right += sample.answer in generate(base, ids, state, 10, **QUIET)
     assert right >= 4
 
 
@@ -116,11 +114,10 @@ def test_plain_prose_stays_as_likely_as_the_base_model_has_it(adapted, real_base
 def test_its_memory_is_read(adapted):
     base, _ = adapted
     ids = torch.tensor([[*base.start, *base.encode(question_prompt("What is the pass key?"))]])
-    encoding = Encoding(base, None, [[base.encode("The pass key is 48213. Remember it.")]])
-    list(encoding)
+    state = encode(base, None, [base.encode("The pass key is 48213. Remember it.")]).state
     with torch.no_grad():
         silent = base.model(ids).logits
-        reminded = base.model(ids, past_key_values=CompressiveMemory(base.model, encoding.state)).logits
+        reminded = base.model(ids, past_key_values=CompressiveMemory(base.model, state)).logits
     assert (silent - reminded).abs().max() > 1.0
 
 

@@ -13,10 +13,11 @@ from infinidoc.errors import InfinidocError
 from infinidoc.evaluation.ledger import Checkpoint
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
-from infinidoc.model.encoding import BATCH_TOKENS, WINDOW, Encoding, add
+from infinidoc.model.encoding import add, batch_tokens, encode
 from infinidoc.model.kernels import KERNELS, State
 
 CHECKPOINT_SECONDS = 30.0
+BATCHES = 8  # that are read side by side, and between checkpoints
 BATCH = 8  # questions that are best answered at once: each brings a memory of 6 to 60 megabytes
 
 Advance = Callable[[int], None]
@@ -41,20 +42,17 @@ class Reader:
 
     @property
     def chunk(self) -> int:
-        """How many segments are folded before a checkpoint may be written: as many as `Encoding` takes at a time."""
-        return max(1, WINDOW * BATCH_TOKENS.get(self.base.device.type, BATCH_TOKENS["cpu"]) // SEGMENT_TOKENS)
+        """How many segments are folded before a checkpoint may be written."""
+        return max(1, BATCHES * batch_tokens(self.base.device) // SEGMENT_TOKENS)
 
     def fold(self, segments: Iterable[Sequence[int]], advance: Advance = lambda tokens: None) -> list[State]:
         """What segments leave in the memory, each read by itself: a sum. `advance` hears of the tokens that were read.
 
         segments: token ids, at least one segment. Every layer's state has one row.
         """
-        listed = list(segments)
-        encoding = Encoding(self.base, None, [listed])
-        for _, index, _ in encoding:
-            advance(len(listed[index]))
-        assert encoding.state is not None
-        return encoding.state
+        state = encode(self.base, None, list(segments), advance=advance).state
+        assert state is not None
+        return state
 
     def answer(self, prompts: Sequence[str], states: Sequence[list[State]], max_tokens: int) -> list[str]:
         """Continues each prompt greedily, from the memory that belongs to it and an otherwise empty window."""

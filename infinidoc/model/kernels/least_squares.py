@@ -47,10 +47,19 @@ class LeastSquares:
         )
 
     def readout(self, state: State, ridge: Tensor, dtype: torch.dtype, device: torch.device) -> Readout:
-        """Solves for W once; `ridge` (H,) is λ > 0. In float64: G grows with the text, λ does not."""
+        """Solves for W once; `ridge` (H,) is λ > 0. In float64: G grows with the text, λ does not.
+
+        A sum from which another processor's rounding of a document was subtracted may have eigenvalues below zero: they
+        count as zero, which is the nearest sum that could have been written.
+        """
         eye = torch.eye(state.normaliser.shape[-1], dtype=ACCUMULATOR, device=state.normaliser.device)
-        regularised = state.normaliser + ridge.to(state.normaliser)[:, None, None] * eye
-        matrix = torch.cholesky_solve(state.association, torch.linalg.cholesky(regularised))
+        ridge = ridge.to(state.normaliser)[:, None, None]
+        factor, failed = torch.linalg.cholesky_ex(state.normaliser + ridge * eye)
+        if failed.any():
+            values, vectors = torch.linalg.eigh(state.normaliser)
+            written = (vectors * values.clamp(min=0)[..., None, :]) @ vectors.mT
+            factor = torch.linalg.cholesky(written + ridge * eye)
+        matrix = torch.cholesky_solve(state.association, factor)
         return Readout(matrix.to(device, dtype), None, (state.tokens > 0).to(device, dtype))
 
     def read(self, readout: Readout, queries: Tensor) -> Tensor:
