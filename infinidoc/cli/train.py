@@ -1,6 +1,7 @@
 """`infinidoc train`: making an adapter for a base model."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -155,6 +156,8 @@ def run(
 
         card = train(model, settings, out, notify, precision)
     done(card)
+    if find_spec("matplotlib") is None:
+        render.note(f"the curves of {out / 'log.csv'} are drawn with matplotlib: pip install 'infinidoc[train]'")
 
 
 def done(card: "AdapterCard") -> None:

@@ -10,8 +10,6 @@ from infinidoc.files import replacing, write_json
 from infinidoc.home import home
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from infinidoc.model.kernels import State
 
 
@@ -51,25 +49,21 @@ class Checkpoint:
         """How many segments were read, and what they left; (0, None) if nothing was saved."""
         from safetensors import SafetensorError, safe_open
 
-        from infinidoc.model.kernels import State
+        from infinidoc.model.kernels import unpack
 
         try:
             with safe_open(self.file, "pt") as file:
                 segments = int(file.metadata()["segments"])
-                layers: dict[int, dict[str, Tensor]] = {}
-                for key in file.keys():  # noqa: SIM118 (it is not a dict)
-                    layer, name = key.split(".")
-                    layers.setdefault(int(layer), {})[name] = file.get_tensor(key)
-                return segments, [State(**layers[layer]) for layer in sorted(layers)]
+                return segments, unpack({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 (no dict)
         except (OSError, SafetensorError):
             return 0, None
 
     def save(self, segments: int, state: "list[State]") -> None:
         from safetensors.torch import save_file
 
-        tensors = {
-            f"{i}.{name}": t.contiguous() for i, layer in enumerate(state) for name, t in layer.tensors().items()
-        }
+        from infinidoc.model.kernels import pack
+
+        tensors = {name: tensor.contiguous() for name, tensor in pack(state).items()}
         with replacing(self.file) as temporary:
             save_file(tensors, temporary, {"segments": str(segments)})
 

@@ -50,7 +50,7 @@ class StoredDocument:
     pages: int
     tokens: int
     ingested_at: str
-    complete: bool
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class NewDocument:
     bytes: int
     document: Document
     passages: Sequence[PassageRow]
-    segments: Sequence[SegmentRow]
-    complete: bool
+    segments: Sequence[SegmentRow] = ()
+    complete: bool = True
 
 
 @dataclass(frozen=True)

@@ -129,12 +129,9 @@ class Store(Manifest):
         """The compressive memory, one `State` per layer; None for an empty collection."""
         if not self.meta("state"):
             return None
-        from infinidoc.model.kernels import State
+        from infinidoc.model.kernels import unpack
 
-        found = self._named("state", tensors.read)
-        fields = ("association", "normaliser", "tokens")
-        layers = 1 + max(int(name.split(".")[0]) for name in found)
-        return [State(*(found[f"{layer}.{field}"] for field in fields)) for layer in range(layers)]
+        return unpack(self._named("state", tensors.read))
 
     def _named(self, key: str, read: Callable[[Path, str], Found]) -> Found:
         """A file that `meta` names. A writer may replace it between the look-up and the reading: then look again."""
@@ -229,8 +226,9 @@ class Store(Manifest):
         moved = [move for file in touched for move in self._rewrite([file], without=gone)]
         name, old = "", self.meta("state") or ""
         if state is not None:
-            named = {f"{i}.{key}": value for i, layer in enumerate(state) for key, value in layer.tensors().items()}
-            name = tensors.write(self.directory, "state", named)
+            from infinidoc.model.kernels import pack
+
+            name = tensors.write(self.directory, "state", pack(state))
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._transaction():
             self._sql.executemany("DELETE FROM documents WHERE id = ?", [(document,) for document in gone])
@@ -315,7 +313,8 @@ class Store(Manifest):
     def _insert(self, new: NewDocument, now: str) -> None:
         self._name_files({name: len(self._address_rows(name)) for name in {passage.file for passage in new.passages}})
         document, tokens = new.document, sum(passage.tokens for passage in new.passages)
-        if begun := self.of_path(new.path):
+        begun = self.of_path(new.path)
+        if begun and not begun.complete:
             identifier = begun.id
             changes = (tokens, new.complete, identifier)
             self._sql.execute("UPDATE documents SET tokens = tokens + ?, complete = ? WHERE id = ?", changes)

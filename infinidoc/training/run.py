@@ -4,6 +4,7 @@ import csv
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ def train(
     notify: Callable[[Step], None] = lambda step: None,
     precision: str = "auto",
 ) -> AdapterCard:
-    """Trains a part, or goes on with it if `out` holds its checkpoint; writes log, curves and the adapter there.
+    """Trains a part, or goes on with it if `out` holds its checkpoint; writes log and adapter there.
+
+    With matplotlib, which infinidoc[train] brings, it draws the log's curves as well.
 
     Raises InfinidocError if `out` holds another run.
     """
@@ -79,7 +82,6 @@ def _work(
             dist.destroy_process_group()
     if rank:
         return
-    draw(out)
     metadata = {
         "model": base.name,
         "model_digest": base.digest,
@@ -91,6 +93,8 @@ def _work(
         "seconds": round(trainer.seconds),
     }
     adapters.save(out, trainer.tensors(), metadata)
+    with suppress(ImportError):  # matplotlib comes with infinidoc[train]
+        draw(out)
 
 
 def train_address_head(
@@ -127,7 +131,10 @@ def training_dtype(precision: str, base: BaseModel) -> torch.dtype:
 
 
 def draw(out: Path) -> None:
-    """The curves of a run's log: loss and share of right answer tokens against steps, a line per task."""
+    """The curves of a run's log: loss and share of right answer tokens against steps, a line per task.
+
+    Raises ImportError without matplotlib.
+    """
     import matplotlib
 
     matplotlib.use("Agg")

@@ -26,7 +26,7 @@ from infinidoc.model import adapters
 from infinidoc.model.adapters import LORA_DOWN, LORA_UP, Adapter
 from infinidoc.model.attention import attach, attention_modules
 from infinidoc.model.base import BaseModel
-from infinidoc.model.kernels import State
+from infinidoc.model.kernels import State, pack, unpack
 from infinidoc.model.lora import add_lora, loras
 from infinidoc.training.batches import divergence, gather, run
 from infinidoc.training.corpus import plain
@@ -171,28 +171,34 @@ class Trainer:
                 writer.writeheader()
             writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in asdict(done).items()})
 
-    @property
-    def _checkpoint(self) -> Path:
-        return self.out / (CHECKPOINT if self.rank == 0 else f"{CHECKPOINT}.{self.rank}")
-
     def save(self) -> None:
-        """Weights, the optimiser's moments and the background, in one file that replaces the last one whole."""
+        """Weights, the optimiser's moments and every process's background, in one file that replaces the last one.
+
+        The first process writes it, and no other goes on before: all resume from the same step.
+        """
+        backgrounds = self._gathered(pack(self.background or []))
+        if self.rank == 0:
+            self._write(backgrounds)
+        if self.settings.processes > 1:
+            dist.barrier()
+
+    def _write(self, backgrounds: list[dict[str, Tensor]]) -> None:
         tensors = {f"parameter.{name}": p.detach() for name, p in self.parameters.items()}
         for name, parameter in self.parameters.items():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
-        for index, layer in enumerate(self.background or []):
-            tensors |= {f"background.{index}.{name}": t for name, t in layer.tensors().items()}
+        for rank, background in enumerate(backgrounds):
+            tensors |= {_background(rank) + name: tensor for name, tensor in background.items()}
         metadata = {"settings": json.dumps(asdict(self.settings)), "step": str(self.step), "seconds": str(self.seconds)}
-        with replacing(self._checkpoint) as temporary:
+        with replacing(self.out / CHECKPOINT) as temporary:
             save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
 
     def resume(self) -> None:
         """Goes on from the checkpoint, if there is one. Raises InfinidocError if it is from another kind of run."""
         self.out.mkdir(parents=True, exist_ok=True)
-        if not self._checkpoint.exists():
+        if not (self.out / CHECKPOINT).exists():
             return
-        with safe_open(self._checkpoint, "pt") as file:
+        with safe_open(self.out / CHECKPOINT, "pt") as file:
             metadata = file.metadata()
             if json.loads(metadata["settings"]) != asdict(self.settings):
                 raise InfinidocError(
@@ -206,12 +212,16 @@ class Trainer:
             state = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
             if state:
                 self.optimizer.state[parameter] = state
-        layers: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("background."):
-                _, index, part = name.split(".")
-                layers.setdefault(int(index), {})[part] = tensor
-        self.background = [State(**layers[index]) for index in sorted(layers)] or None
+        prefix = _background(self.rank)
+        self.background = unpack({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
+
+    def _gathered(self, tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+        """What every process has, by rank: for the first of them."""
+        if self.settings.processes == 1:
+            return [tensors]
+        found: list[dict[str, Tensor]] = [{}] * self.settings.processes
+        dist.gather_object(tensors, None if self.rank else found)
+        return found
 
     @torch.no_grad()
     def begin(self, start: Sequence[Adapter]) -> None:
@@ -297,6 +307,11 @@ def by_rate(parameters: Mapping[str, nn.Parameter]) -> dict[str, dict[str, nn.Pa
         else:
             groups["lora"][name] = parameter
     return {name: group for name, group in groups.items() if group}
+
+
+def _background(rank: int) -> str:
+    """What the names of a process's background begin with in a checkpoint."""
+    return f"background{rank or ''}."
 
 
 def _blend(background: list[State] | None, new: list[State]) -> list[State]:

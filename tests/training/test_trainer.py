@@ -3,10 +3,14 @@
 import csv
 import math
 import random
+import sys
+from datetime import timedelta
 
 import pytest
 import torch
-from safetensors.torch import load_file
+import torch.distributed as dist
+from safetensors.torch import load_file, save_file
+from torch.multiprocessing import spawn
 
 from infinidoc.errors import InfinidocError
 from infinidoc.model import adapters
@@ -16,7 +20,7 @@ from infinidoc.model.lora import loras
 from infinidoc.training.batches import gather, run, tell
 from infinidoc.training.examples import Example
 from infinidoc.training.run import draw, train, training_dtype
-from infinidoc.training.trainer import LOG, Settings, Trainer
+from infinidoc.training.trainer import CHECKPOINT, LOG, Settings, Trainer
 
 NAMES, VALUES = "abcdefgh", "012345"
 
@@ -78,7 +82,8 @@ def test_resuming_gives_the_same_weights_as_not_stopping(tiny, tmp_path, tasks):
 def prose_and_pairs(rng, difficulty):
     """Leaves prose for other examples' background, and has some itself."""
     example = pairs(rng, difficulty, background=50.0)
-    return Example((*example.told, "x9 y8 z7"), example.turns, (1.0, 2.0), example.background, prose=(1,))
+    prose = " ".join(name + rng.choice(VALUES) for name in "xyz")
+    return Example((*example.told, prose), example.turns, (1.0, 2.0), example.background, prose=(1,))
 
 
 def test_another_run_in_the_same_place_is_refused(tiny, tmp_path):
@@ -137,18 +142,48 @@ def test_only_answers_are_scored(tiny):
     assert math.isclose(outcome.loss.item(), sum(losses) / len(losses), rel_tol=1e-4)
 
 
-def test_two_processes_learn_the_same_and_leave_an_adapter(tiny, tmp_path):
-    """Their gradients are averaged, so both end with the same weights; and a run is drawn and packed."""
-    wanted = Settings(first_layer=1, rank=2, steps=3, batch_tokens=200, processes=2, tasks={"facts": 1.0})
-    card = train(str(tiny), wanted, tmp_path, precision="fp32")
-    assert card.parts == ["memory"]
-    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-    first, second = (load_file(tmp_path / name) for name in ("checkpoint.safetensors", "checkpoint.safetensors.1"))
-    learnt = [name for name in first if name.startswith("parameter.")]
-    assert learnt
-    assert all(torch.equal(first[name], second[name]) for name in learnt)
-    fresh = load_base(str(tiny))
-    adapters.attach_adapter(fresh, adapters.load(card))
+def work(rank, where, model, out):
+    """One of three processes: a run without a stop, the same one with a stop, and what is learnt in both."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=where, rank=rank, world_size=3, timeout=timedelta(minutes=2))
+    wanted = settings(steps=4, processes=3, tasks={"pairs": 1.0})
+
+    def trainer(name):
+        return Trainer(load_base(model), wanted, {"pairs": prose_and_pairs}, out / name, rank)
+
+    whole = trainer("whole")
+    whole.train()
+    trainer("parts").train(stop_at=2)
+    parts = trainer("parts")
+    parts.train()
+    save_file(weights(whole), out / f"whole-{rank}")
+    save_file(weights(parts), out / f"parts-{rank}")
+    dist.destroy_process_group()
+
+
+def test_processes_learn_the_same_and_go_on_from_the_same_step(tiny, tmp_path):
+    """Gradients are averaged, so all end with the same weights; one file has what each of them needs to go on."""
+    where = f"file://{tmp_path}/place"
+    spawn(work, (where, str(tiny), tmp_path), nprocs=3)
+    first, *others = (load_file(tmp_path / f"{name}-{rank}") for name in ("whole", "parts") for rank in range(3))
+    for other in others:
+        assert all(torch.equal(first[name], other[name]) for name in first)
+    assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == [CHECKPOINT, LOG]
+    kept = load_file(tmp_path / "parts" / CHECKPOINT)
+    backgrounds = [kept[f"background{rank}.0.association"] for rank in ("", 1, 2)]
+    assert not torch.equal(backgrounds[0], backgrounds[1])
+    assert not torch.equal(backgrounds[1], backgrounds[2])
+
+
+def test_a_run_leaves_an_adapter_with_matplotlib_and_without(tiny, tmp_path, monkeypatch):
+    wanted = Settings(first_layer=1, rank=2, steps=2, batch_tokens=200, tasks={"facts": 1.0})
+    for name in ("with", "without"):
+        card = train(str(tiny), wanted, tmp_path / name, precision="fp32")
+        assert card.parts == ["memory"]
+        adapters.attach_adapter(load_base(str(tiny)), adapters.load(card))
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert (tmp_path / "with" / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / "without" / "curves.png").exists()
 
 
 def test_joined_runs_start_from_the_sum_of_their_parts(tiny, tmp_path):

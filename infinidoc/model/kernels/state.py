@@ -1,6 +1,6 @@
 """What a compressive memory holds: two sums per KV head, and how many tokens went into them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -66,6 +66,20 @@ class State:
         """Stacks streams into one batch."""
         columns = zip(*(state.tensors().values() for state in states), strict=True)
         return cls(*(torch.cat(column) for column in columns))
+
+
+def pack(memory: Sequence[State]) -> dict[str, Tensor]:
+    """A memory, one `State` per layer, as files have it: tensors by name, "3.association"."""
+    return {f"{layer}.{name}": tensor for layer, state in enumerate(memory) for name, tensor in state.tensors().items()}
+
+
+def unpack(tensors: Mapping[str, Tensor]) -> list[State] | None:
+    """The opposite of `pack`; None if there is nothing."""
+    layers: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        layer, name = key.split(".")
+        layers.setdefault(int(layer), {})[name] = tensor
+    return [State(**layers[layer]) for layer in sorted(layers)] or None
 
 
 @dataclass(frozen=True)
