@@ -10,6 +10,7 @@ from infinidoc.documents.guessing import guess_encoding, oddity
 
 _SAMPLE = 1 << 16  # bytes that tell text from binary files
 _GUESSED = 1 << 14  # bytes; what a guess at the encoding of bytes that aren't UTF-8 is based on
+_SHORTEST_FILE = 40  # characters of a data: URI
 _STRANGE = 0.3  # oddity, from 0 to 1, of a line that isn't in the encoding that others are in
 _RARE = 0.02  # the share of characters that may be odd in something that is still text
 
@@ -44,6 +45,19 @@ _LATIN = (string.ascii_letters + " ").encode()
 # Scripts from Latin to Arabic, punctuation, Chinese, Japanese, Korean: what bytes that are no UTF-16 seldom hit upon.
 _COMMON = re.compile("[\t\n\r -~\xa0-\u06ff\u2000-\u22ff\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uffef]+")
 
+# Pictures and other files written into a text: there is nothing to read in them. They may go on over many lines.
+_DATA_URI = re.compile(
+    r"(?<!\w)data:([\w.+-]{1,40}/[\w.+-]{1,80})?(?:;[\w.=+-]{1,80}){0,5}(?:"
+    r";base64,[ ]?[A-Za-z0-9+/=_%-]*(?:[ \t]{0,40}\n[ \t]{0,40}[A-Za-z0-9+/_-]{50,200}={0,2}(?![A-Za-z0-9+/_-]))*"
+    r"(?:[ \t]{0,40}\n[ \t]{0,40}(?:[A-Za-z0-9+/_-]{0,200}={1,2}|[A-Za-z0-9+/_-]{1,200}(?=\s{0,9}[)\"'>])))?"
+    r"|,[^\s\"'()<>]{100,})"
+)
+_BASE64 = re.compile(
+    r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/]{256,}={0,2}(?![A-Za-z0-9+/=_-])"
+    r"|^[A-Za-z0-9+/]{60,76}\n(?:[A-Za-z0-9+/]{60,76}\n){5,}(?:[A-Za-z0-9+/]{1,76}={0,2}$)?",
+    re.M,
+)
+
 _ANSI_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -60,14 +74,27 @@ def clean(text: str) -> str:
     """Text as it is kept and compared, whatever it came from: documents, questions, file names.
 
     `\\n` at every line's end and all lines kept; composed letters (NFC) and plain spaces; no control characters, no
-    unpaired surrogates, nothing invisible.
+    unpaired surrogates, nothing invisible; of files that were written into it (data: URIs, base64) only their kind.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if len(text) > _SHORTEST_FILE:
+        text = _BASE64.sub(_without_base64, _DATA_URI.sub(_without_data, text))
     text = _CONTROLS.sub(" ", _ANSI_COLOUR.sub("", text))
     if text.isascii():
         return text
     text = _INVISIBLE.sub("", _SPACES.sub(" ", _SURROGATES.sub("\ufffd", text)))
     return unicodedata.normalize("NFC", _VARIANTS.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text))
+
+
+def _without_data(match: re.Match[str]) -> str:
+    return f"data:{match[1] or ''}" + "\n" * match[0].count("\n")
+
+
+def _without_base64(match: re.Match[str]) -> str:
+    found = match[0]
+    if not all(re.search(kind, found) for kind in ("[A-Z]", "[a-z]", "[0-9]")):  # a sequence of genes, a row of x
+        return found
+    return f"(base64, {len(found):,} characters)" + "\n" * found.count("\n")
 
 
 def is_encoding(name: str) -> bool:

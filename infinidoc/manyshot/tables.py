@@ -6,7 +6,6 @@ Nothing is read whole, so a million rows need no more room than one.
 import csv
 import io
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +51,7 @@ def read(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 def _csv(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     size = max(path.stat().st_size, 1)
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(2**31 - 1)  # a C long, which has 32 bits on Windows
     encoding = _encoding(path)
     delimiter, names = _header(path, encoding, columns)
     places = [_place(path, names, column) for column in columns]
@@ -124,7 +123,7 @@ def _jsonl(path: Path, columns: Sequence[str]) -> Iterator[Row]:
             number += 1
             try:
                 value = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 yield Row(number, nothing, read / size, f"no JSON ({error})")
                 continue
             if not isinstance(value, dict):

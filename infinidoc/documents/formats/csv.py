@@ -2,7 +2,6 @@
 
 import csv
 import io
-import sys
 
 from infinidoc.documents.charset import clean, decode
 from infinidoc.documents.document import Document
@@ -12,7 +11,7 @@ from infinidoc.documents.formats.rows import describe
 
 def read(data: bytes, format: str) -> Document:
     text = clean(decode(data))
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    csv.field_size_limit(2**31 - 1)  # a C long, which has 32 bits on Windows
     delimiter = "\t" if format == "tsv" else _delimiter(text)
     composer = Composer()
     for number, line in describe(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):

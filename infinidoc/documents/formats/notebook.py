@@ -1,11 +1,15 @@
 """Jupyter notebooks: Markdown, code and what the code printed, cell by cell."""
 
 import json
+import re
 from typing import Any
 
 from infinidoc.documents.charset import decode
 from infinidoc.documents.document import Document, Unreadable
+from infinidoc.documents.formats import html
 from infinidoc.documents.formats.composer import Composer
+
+_OBJECT = re.compile(r"<[\w.]+ object(?: at 0x[0-9a-f]+)?>")  # how Python names what is shown as a page
 
 
 def read(data: bytes, format: str) -> Document:
@@ -26,7 +30,16 @@ def read(data: bytes, format: str) -> Document:
 def _printed(output: dict[str, Any]) -> str:
     if output.get("output_type") == "error":
         return f"{output.get('ename')}: {output.get('evalue')}"
-    return _joined(output.get("text") or output.get("data", {}).get("text/plain"))
+    if "text" in output:
+        return _joined(output["text"])
+    data = output.get("data", output)  # version 3 had no "data"
+    plain = _joined(data.get("text/plain"))
+    if "text/markdown" in data:
+        return _joined(data["text/markdown"])
+    if "text/html" in data and (not plain or _OBJECT.fullmatch(plain)):
+        _, blocks = html.page(_joined(data["text/html"]).encode())
+        return "".join(block.gap + block.text for block in blocks).strip("\n")
+    return plain
 
 
 def _joined(source: str | list[str] | None) -> str:
