@@ -1,5 +1,6 @@
 """The command line. Every module here parses, calls the library, and prints; `main` turns errors into one line."""
 
+import atexit
 import gc
 import io
 import os
@@ -9,11 +10,10 @@ from typing import Any
 
 import typer
 
+from infinidoc.cli.help import tidy
 from infinidoc.errors import InfinidocError
 
-# Importing torch and transformers makes millions of objects that live on; looking through them again and again while
-# they come costs a fifth of the start.
-gc.set_threshold(100_000, 20, 20)
+atexit.register(gc.freeze)  # looking through millions of objects once more before they go would take a second
 
 # Click's base class of what is wrong with a command line; newer versions of Typer bring their own Click along.
 ClickException: Any = typer.BadParameter.__mro__[2]
@@ -25,8 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Reads whole document collections into the memory of a language model, and answers questions about them, "
-    "with sources.\n\nStart with:  [bold]infinidoc ingest ./docs[/bold]  and then  "
-    '[bold]infinidoc ask "What is …?"[/bold]',
+    "with sources.\n\nStart with:  infinidoc ingest ./docs  and then  "
+    'infinidoc ask "What is …?"',
 )
 
 # Imported after `app`, so that help lists commands in the order in which people need them.
@@ -86,8 +86,11 @@ def main() -> None:
     for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=errors)  # no letter may end a command, whatever the terminal can show
+    command = typer.main.get_command(app)
+    if not {"--help", "-h"}.isdisjoint(sys.argv):
+        tidy(command)
     try:
-        code = app(prog_name="infinidoc", standalone_mode=False)
+        code = command(prog_name="infinidoc", standalone_mode=False)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left unsaid would complain at the end
         code = 1

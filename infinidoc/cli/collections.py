@@ -27,7 +27,9 @@ def facts(name: str) -> dict[str, Any]:
 def list_(json: JsonOption = False) -> None:
     """List this directory's collection and the named ones.
 
-    Example:  infinidoc collections list
+    Example:
+
+      infinidoc collections list
     """
     from infinidoc.memory.places import places
 
@@ -54,7 +56,9 @@ def kept(found: dict[str, Any]) -> int:
 def show(name: Name = ".", json: JsonOption = False) -> None:
     """Show what a collection holds, and what it was read with.
 
-    Example:  infinidoc collections show manuals
+    Example:
+
+      infinidoc collections show manuals
     """
     found = facts(name)
     if json:
@@ -72,7 +76,9 @@ def remove(
 ) -> None:
     """Delete a collection: its memory, addresses, text and log. The files that it was made from stay.
 
-    Example:  infinidoc collections remove manuals --yes
+    Example:
+
+      infinidoc collections remove manuals --yes
     """
     from infinidoc.memory import places
 
@@ -87,7 +93,9 @@ def remove(
 def rename(name: Name, new: Annotated[str, typer.Argument(help="The new name.")]) -> None:
     """Give a collection another name. This directory's own (".") becomes a named one.
 
-    Example:  infinidoc collections rename manuals handbooks
+    Example:
+
+      infinidoc collections rename manuals handbooks
     """
     from infinidoc.memory import places
 

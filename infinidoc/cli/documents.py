@@ -19,7 +19,9 @@ Name = Annotated[str, typer.Argument(help="A path, the end of one (guide.pdf), o
 def list_(collection: CollectionOption = None, json: JsonOption = False) -> None:
     """List the documents in a collection.
 
-    Example:  infinidoc documents list --collection manuals
+    Example:
+
+      infinidoc documents list --collection manuals
     """
     from infinidoc.reading.collection import Collection, display
 
@@ -44,7 +46,9 @@ def show(
 ) -> None:
     """Show a document, and the text that was read from it.
 
-    Example:  infinidoc documents show guide.pdf --text
+    Example:
+
+      infinidoc documents show guide.pdf --text
     """
     from infinidoc.reading.collection import Collection
 

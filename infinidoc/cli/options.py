@@ -1,6 +1,9 @@
 """Options that several commands share, and loading the model with something to look at meanwhile."""
 
+import gc
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,12 +51,25 @@ ReaderOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
+@contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Says so on a terminal. Looking through the millions of objects of torch and transformers as they come takes long,
+    and so does it later on: Python's garbage collector passes them over."""
+    gc.disable()
+    try:
+        with render.status(f"loading {what}"):
+            yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def loaded(target: "Collection | Task", to_write: bool = False) -> None:
     """Loads a collection's or a task's model: a bar while it is fetched the first time, a spinner while it loads."""
     from infinidoc.cli.models import fetch
 
     fetch(target.model)
-    with render.status("loading the model"):
+    with loading("the model"):
         target.load(*[True] * to_write)  # a task has one precision
 
 
@@ -69,5 +85,5 @@ def ready_to_answer(target: "Collection", reader: str) -> None:
     loaded(target)
     if reader != choice.OWN and not is_endpoint(reader):
         fetch(reader)
-        with render.status("loading the reader"):
+        with loading("the reader"):
             target.reader(reader)

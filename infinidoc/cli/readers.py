@@ -1,6 +1,7 @@
 """`infinidoc readers`: which readers there are, and which one is asked."""
 
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import typer
 
@@ -8,8 +9,6 @@ from infinidoc.cli import render
 from infinidoc.cli.models import fetch
 from infinidoc.cli.options import JsonOption
 from infinidoc.model import adapters, base
-from infinidoc.reading.readers import choice
-from infinidoc.reading.readers.endpoint import is_endpoint
 
 app = typer.Typer(no_args_is_help=True, help="What answers from the passages that were found: listing, choosing.")
 
@@ -40,6 +39,9 @@ def list_readers(json: JsonOption = False) -> None:
 
       infinidoc readers list --json
     """
+    from infinidoc.reading.readers import choice
+    from infinidoc.reading.readers.endpoint import is_endpoint
+
     chosen = choice.chosen()
     rows = [Row(choice.OWN, "own", None, chosen == choice.OWN)]
     with render.status("hashing"):
@@ -57,11 +59,14 @@ def list_readers(json: JsonOption = False) -> None:
 
 @app.command()
 def use(
-    name: str = typer.Argument(
-        help="own, a base model, or an endpoint as URL#MODEL; its key, if it wants one, in INFINIDOC_READER_KEY."
-    ),
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="own, a base model, or an endpoint as URL#MODEL; its key, if it wants one, in INFINIDOC_READER_KEY."
+        ),
+    ],
 ) -> None:
-    """Make a reader the one that ask and chat use from now on; [bold]own[/bold] for each collection's own model again.
+    """Make a reader the one that ask and chat use from now on; own for each collection's own model again.
 
     Examples:
 
@@ -71,6 +76,9 @@ def use(
 
       infinidoc readers use own
     """
+    from infinidoc.reading.readers import choice
+    from infinidoc.reading.readers.endpoint import is_endpoint
+
     choice.check(name)
     if name != choice.OWN and not is_endpoint(name):
         fetch(name)

@@ -17,7 +17,9 @@ SHOWN_OUTPUTS = 20
 def list_(json: JsonOption = False) -> None:
     """List the tasks.
 
-    Example:  infinidoc tasks list
+    Example:
+
+      infinidoc tasks list
     """
     from infinidoc.manyshot.places import names
     from infinidoc.manyshot.task import Task
@@ -47,7 +49,9 @@ def show(
 ) -> None:
     """Show what a task holds, and what it was learnt with.
 
-    Example:  infinidoc tasks show intents
+    Example:
+
+      infinidoc tasks show intents
     """
     from infinidoc.manyshot.task import Task
 

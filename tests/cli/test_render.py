@@ -95,7 +95,7 @@ def test_a_terminal_without_unicode_still_gets_everything():
 def test_nothing_else_in_the_command_line_prints():
     """No call site can forget `printable`, because none can reach a stream but through render.py."""
     for file in Path(infinidoc.cli.__file__).parent.glob("*.py"):
-        if file.name in ("render.py", "progress.py"):
+        if file.name in ("render.py", "progress.py", "help.py"):  # the last escapes markup, and prints nothing
             continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import | ast.ImportFrom):
@@ -152,7 +152,7 @@ def test_questions_that_are_not_utf8_are_read_as_documents_are(filled, docs, tmp
     file = docs.parent / "questions.txt"
     file.write_bytes(f"{LATIN}\nWhich ship sank?\n".encode("latin-1"))
     argument = os.fsdecode(LATIN.encode("latin-1"))
-    for arguments in (["--file", file], [argument, "Which ship sank?"], ["half \ud800 a letter", "\udcff\x1b"]):
+    for arguments in (["--file", file], [argument, "Which ship sank?"], ["half \ud800 a letter", "ship \udcff\x1b?"]):
         code, out, err = filled("ask", *arguments, "--json", "--max-tokens", "2")
         assert (code, err) == (0, "")
         asked = [json.loads(line)["question"] for line in out.splitlines()]
