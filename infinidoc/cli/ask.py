@@ -1,5 +1,6 @@
 """`infinidoc ask`."""
 
+import re
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from infinidoc.reading.collection import Answer, Collection, Source
 
 SHOWN_CHARACTERS = 240
+ALL_ELSEWHERE = "These words stand in none of the passages shown: read them before you rely on it."
+SOME_ELSEWHERE = "Not all of these words stand in the passages shown: read them before you rely on it."
 
 
 def ask(
@@ -73,6 +76,7 @@ def ask(
             if json:
                 render.print_json(answer.to_dict())
             else:
+                print_quotes(answer)
                 print_sources(answer.sources)
                 print_times(answer, first - began, time.perf_counter() - began, 0.0 if number else ready - STARTED)
             began = time.perf_counter()
@@ -116,6 +120,26 @@ def gather(questions: list[str], file: Path | None) -> list[str]:
     if not wanted:
         raise InfinidocError("no question", 'ask something: infinidoc ask "What is …?"')
     return wanted
+
+
+def print_quotes(answer: "Answer") -> None:
+    """What the answer was read from, its words marked; or that its words don't stand there."""
+    for quote in answer.quotes:
+        render.out.write("\n  ")
+        done = 0
+        for start, end in quote.marks:
+            render.out.write(_in_line(quote.text[done:start]))
+            render.out.write(_in_line(quote.text[start:end]), style="bold underline")
+            done = end
+        render.out.write(_in_line(quote.text[done:]) + "\n")
+        render.out.print(f"  {quote.document}, {quote.place}", style="cyan")
+    if answer.verbatim is False:
+        partly = any(quote.marks for quote in answer.quotes)
+        render.out.write("\n" + (SOME_ELSEWHERE if partly else ALL_ELSEWHERE) + "\n", style="yellow")
+
+
+def _in_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
 
 
 def print_sources(sources: "list[Source]") -> None:

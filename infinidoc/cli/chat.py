@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infinidoc.cli import given, render
-from infinidoc.cli.ask import answered
+from infinidoc.cli.ask import answered, print_quotes
 from infinidoc.cli.options import CollectionOption, ReaderOption, ready_to_answer
 from infinidoc.errors import InfinidocError
 
@@ -44,7 +44,9 @@ def chat(
             render.note(f"answers are given by {reader}")
         for question in questions():
             try:
-                print_sources(answered(target, question, top, max_tokens, reader)[0].sources)
+                answer, _ = answered(target, question, top, max_tokens, reader)
+                print_quotes(answer)
+                print_sources(answer.sources)
             except InfinidocError as error:  # a question that is too long, say; the next one may not be
                 render.error(str(error))
                 if isinstance(error, Unanswered):

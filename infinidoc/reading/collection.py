@@ -15,6 +15,7 @@ from infinidoc.memory.places import Place, existing, place, require
 from infinidoc.memory.records import NO_KERNEL, AddressBlock, Identity, StoredDocument
 from infinidoc.memory.store import Store
 from infinidoc.model.precision import INT8, checked, dtype_of, fastest, wanted
+from infinidoc.reading.quoting import Quote, Shown, find_quotes, is_verbatim
 from infinidoc.reading.readers.choice import OWN, open_reader
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
@@ -49,8 +50,9 @@ class Source:
 class Answer:
     """`answered` is False where nothing in the collection bears on the question; `text` then says so.
 
-    `timings` in seconds: recall, first_token (from the question's start), total. `reader` is the name of the one that
-    answered, "" if none was asked.
+    `quotes` are the sentences that it was read from. `verbatim` says whether its words stand there; None for a mere yes
+    or no, and where there was nothing to read. `timings` in seconds: recall, first_token (from the question's start),
+    total. `reader` is the name of the one that answered, "" if none was asked.
     """
 
     question: str
@@ -60,9 +62,11 @@ class Answer:
     sources: list[Source] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     reader: str = ""
+    quotes: list[Quote] = field(default_factory=list)
+    verbatim: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON and the log have it: the text is called "answer" there."""
+        """As JSON has it: the text is called "answer" there."""
         plain = asdict(self)
         return {"question": plain.pop("question"), "answer": plain.pop("text"), **plain}
 
@@ -326,8 +330,13 @@ class Collection:
             text = NO_ANSWER if answered else NOTHING
             emit(text)
         timings["total"] = time.perf_counter() - began
-        answer = Answer(question, text, answered, memory_only, [one.source for one in found], timings, name)
-        self.store.log_answer(answer.to_dict())
+        quotes = find_quotes(text, question, [one.shown for one in found]) if answered and text != NO_ANSWER else []
+        sources = [one.source for one in found]
+        verbatim = is_verbatim(text, quotes)
+        answer = Answer(question, text, answered, memory_only, sources, timings, name, quotes, verbatim)
+        logged = answer.to_dict()
+        del logged["quotes"], logged["verbatim"]
+        self.store.log_answer(logged)
         return answer
 
     def reader(self, name: str = OWN) -> "Reader":
@@ -364,7 +373,7 @@ class Collection:
             document, path = self.store.document(identifier), self.store.path(identifier)
             text = document.text[start:end]
             source = Source(display(path), path, document.locate(start), round(recalled.score, 4), text)
-            found.append(Found(source, document.text, start, end))
+            found.append(Found(source, document.text, start, end, document.locate))
         return found
 
     def _warmed(self) -> "Warm":
@@ -416,6 +425,11 @@ class Found:
     whole: str
     start: int
     end: int
+    locate: Callable[[int], str] = lambda offset: ""
+
+    @property
+    def shown(self) -> Shown:
+        return Shown(self.source.document, self.source.text, self.start, self.locate)
 
 
 def passage(found: Found, text: str) -> "Passage":

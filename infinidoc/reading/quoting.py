@@ -7,7 +7,7 @@ question decides, by the words that it shares with each sentence and with what i
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -29,22 +29,27 @@ ITEMS = re.compile(r"\s*[;,]\s*(?:(?:and|or|und|oder|et|ou|y|e|o)\s+)?|\s+(?:and
 
 @dataclass(frozen=True)
 class Shown:
-    """A passage that a reader was shown: where it is from, its text, and where that begins in its document."""
+    """A passage that a reader was shown: its document, its text, and where that begins there. `locate` names the place
+    of a character of the document: "page 3"."""
 
-    title: str
+    document: str
     text: str
     start: int = 0
+    locate: Callable[[int], str] = lambda offset: ""
 
 
 @dataclass(frozen=True)
 class Quote:
-    """What an answer was read from: `text` is its document's [start:end], and stands in the passage number `source`.
+    """What an answer was read from: `text` is its document's [start:end], and stands in the passage number `source`
+    (from 0).
 
     `marks` are the (start, end) of the answer's words in `text`. `verbatim` says whether they stand there as in the
     answer, but for case, punctuation, articles and space; else this is only the likeliest sentence.
     """
 
     text: str
+    document: str
+    place: str
     source: int
     start: int
     end: int
@@ -120,7 +125,7 @@ class _Pages:
             for start, end in sentences(one.text)
         ]
         self.words = [content(one.text) for one in shown]
-        self.titles = [content(one.title) for one in shown]
+        self.titles = [content(f"{one.document} {one.locate(one.start)}") for one in shown]
         self.counts = Counter(word for sentence in self.sentences for word in sentence.words)
 
     @cached_property
@@ -234,7 +239,8 @@ class _Pages:
             {(a - start, b - start) for where, a, b in places if where == source and start <= a and b <= end}
         )
         one = self.shown[source]
-        return Quote(one.text[start:end], source, one.start + start, one.start + end, _united(marks), verbatim)
+        first_of, last_of, place = one.start + start, one.start + end, one.locate(one.start + start)
+        return Quote(one.text[start:end], one.document, place, source, first_of, last_of, _united(marks), verbatim)
 
     def sources(self, sentence: str) -> list[int]:
         """The passage that bears out a sentence, and the one that adds most to it, if it adds enough; best first."""

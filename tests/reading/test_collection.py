@@ -45,6 +45,36 @@ def test_an_answer_has_sources_in_the_documents_and_timings(collection, docs):
     assert 0 < answer.timings["recall"] <= answer.timings["first_token"] <= answer.timings["total"]
 
 
+def test_an_answer_quotes_the_sentence_that_it_was_read_from(collection, docs, monkeypatch):
+    later = next(source for source in collection.recall("Which ship carries salt?", 8) if source.place != "line 1")
+    sentence = later.text.split(". ")[0].split("\n\n")[-1].rstrip(".") + "."
+    said = " ".join(sentence.split()[1:5])  # "Amalia carries 12 tons"
+    monkeypatch.setattr(answering, "generate", lambda *_: f" {said.upper()} ")
+    answer = collection.ask(sentence, top=50)
+    (quote,) = answer.quotes
+    text = (docs / quote.document.removeprefix("docs/")).read_text()
+    assert text[quote.start : quote.end] == quote.text == sentence
+    assert [quote.text[start:end] for start, end in quote.marks] == [said]
+    assert answer.sources[quote.source].document == quote.document
+    assert quote.place == f"line {text[: quote.start].count(chr(10)) + 1}"
+    assert answer.verbatim is quote.verbatim is True
+    plain = answer.to_dict()["quotes"][0]
+    assert (plain["start"], plain["end"], plain["text"]) == (quote.start, quote.end, quote.text)
+
+
+def test_words_from_elsewhere_are_said_to_be_and_refusals_and_yes_are_not(collection, monkeypatch):
+    monkeypatch.setattr(answering, "generate", lambda *_: "ninety purple elephants")
+    answer = collection.ask("Which ship carries salt?")
+    assert answer.verbatim is False
+    assert [quote.verbatim for quote in answer.quotes] == [False]
+    for said in ("not in these documents", "", "Yes"):
+        monkeypatch.setattr(answering, "generate", lambda *_, said=said: said)
+        answer = collection.ask("Does the Amalia carry salt?")
+        assert answer.verbatim is None
+        assert len(answer.quotes) == (said == "Yes")
+    assert all("quotes" not in entry for entry in collection.log())  # places and not texts are kept
+
+
 def test_recall_finds_exactly_the_best_passages(collection):
     """Through files, blocks and merging: the same order as scoring every passage by itself."""
     from infinidoc.model.addresses import question_vectors, score_naive
