@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -22,16 +23,58 @@ class Lora(nn.Module):
         weight = linear.weight
         self.down = nn.Parameter(torch.randn(rank, weight.shape[1], device=weight.device) / weight.shape[1] ** 0.5)
         self.up = nn.Parameter(torch.zeros(weight.shape[0], rank, device=weight.device))
+        self.merged: Tensor | None = None  # see `Merged`
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.merged is not None:
+            return F.linear(x, self.merged, self.linear.bias)
         y = self.linear(x)
         if not self.enabled:
             return y
         return y + SCALE * ((x @ self.down.T.to(x.dtype)) @ self.up.T.to(x.dtype))
 
+    def gradient(self) -> Tensor:
+        """∂W (out, in), where a merged map was used."""
+        assert self.merged is not None
+        assert self.merged.grad is not None
+        return self.merged.grad
+
     def change(self) -> Tensor:
         """What is added to W (out, in)."""
         return SCALE * self.up @ self.down
+
+
+class Merged:
+    """Training on a GPU, where many small operations cost more than large ones: W + 2·B A is computed once a step, and
+    the factors' gradients come from those of the merged maps, (∂W) Aᵀ and Bᵀ (∂W). It is also what a merged adapter
+    computes with, rounding included.
+
+        merged = Merged(model)
+        merged.begin(); loss.backward() …; merged.end(); optimizer.step()
+    """
+
+    def __init__(self, model: PreTrainedModel):
+        kinds: dict[tuple[int, ...], list[Lora]] = {}
+        for _, lora in loras(model):
+            kinds.setdefault(tuple(lora.linear.weight.shape), []).append(lora)
+        self.kinds = list(kinds.values())
+        self.weights = [torch.stack([lora.linear.weight for lora in kind]) for kind in self.kinds]
+
+    @torch.no_grad()
+    def begin(self) -> None:
+        for kind, weights in zip(self.kinds, self.weights, strict=True):
+            change = torch.stack([lora.up for lora in kind]) @ torch.stack([lora.down for lora in kind])
+            for lora, merged in zip(kind, (weights + SCALE * change).to(weights.dtype).unbind(), strict=True):
+                lora.merged = merged.requires_grad_()
+
+    @torch.no_grad()
+    def end(self) -> None:
+        for kind in self.kinds:
+            grads = torch.stack([lora.gradient() for lora in kind]).float()
+            ups = SCALE * grads @ torch.stack([lora.down for lora in kind]).transpose(1, 2)
+            downs = SCALE * torch.stack([lora.up for lora in kind]).transpose(1, 2) @ grads
+            for lora, up, down in zip(kind, ups.unbind(), downs.unbind(), strict=True):
+                lora.up.grad, lora.down.grad, lora.merged = up, down, None
 
 
 def add_lora(model: PreTrainedModel, rank: int, first_layer: int = 0, mlp: bool = False) -> None:

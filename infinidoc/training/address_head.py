@@ -189,7 +189,7 @@ class Projections(nn.Module):
 
 
 def _padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    states = nn.utils.rnn.pad_sequence([row.float() for row in rows], batch_first=True)
+    states = nn.utils.rnn.pad_sequence(list(rows), batch_first=True).float()
     lengths = torch.tensor([len(row) for row in rows], device=states.device)
     return states, torch.arange(states.shape[1], device=states.device) < lengths[:, None]
 

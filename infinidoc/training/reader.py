@@ -23,14 +23,13 @@ from torch import Tensor, nn
 from infinidoc.errors import InfinidocError
 from infinidoc.model.adapters import LORA_DOWN, LORA_UP
 from infinidoc.model.base import BaseModel
-from infinidoc.model.lora import add_lora, loras
+from infinidoc.model.lora import Merged, add_lora, loras
 from infinidoc.model.prompts import ANSWER, REFUSAL, passage_part, question_part
 from infinidoc.training.questions import Asked, Questions, reworded
 
 CHECKPOINT = "checkpoint.safetensors"
 WARM_STEPS = 30
-MEASURED_STEPS = (20, 40)  # between these a run with a time limit looks how fast it is
-SHOWN_TOKENS = 1_400  # passages of one question: more than `ask` ever shows
+SHOWN_TOKENS = 1_000  # passages of one question: more than `ask` ever shows
 UNANSWERABLE = 0.2  # of the questions that have an answer are put without it
 DEVICE_TOKENS = {"cuda": 24_576, "cpu": 2_048}  # a forward pass, padding included
 SUFFIXES = (
@@ -51,8 +50,8 @@ SUFFIXES = (
 class Settings:
     """What decides a run's result, and so must be the same to resume it.
 
-    `questions` of a step; `passes` over the data, or, with `minutes`, as many as fit into that time (and the learning
-    rate falls with it). `first_layer` is the lowest with LoRA factors.
+    `questions` of a step; `passes` over the data, or, with `minutes`, as many steps as fit into that time.
+    `first_layer` is the lowest with LoRA factors.
     """
 
     rank: int = 32
@@ -69,7 +68,7 @@ class Step:
     """`right` is the share of questions whose answer the model would have given, token by token."""
 
     step: int
-    steps: int
+    progress: float
     loss: float
     right: float
     tokens: int
@@ -107,6 +106,7 @@ class Trainer:
         self.pool = [one for one in questions.asked if not one.watched]
         self.watched = [one for one in questions.asked if one.watched]
         each = sum(one.weight for one in self.pool)
+        self.merged = Merged(base.model) if base.device.type == "cuda" else None
         self.limit = DEVICE_TOKENS.get(base.device.type, DEVICE_TOKENS["cpu"])
         self.order: list[int] = []
         self.step, self.seconds = 0, 0.0
@@ -122,30 +122,31 @@ class Trainer:
         self.resume()
         self.base.model.train()
         clock = time.perf_counter()
-        marked = 0.0
-        while self.step < min(stop_at or self.steps, self.steps):
+        while self.progress < 1 and (not stop_at or self.step < stop_at):
             loss, right, tokens = self._advance()
             now = time.perf_counter()
             self.seconds, clock = self.seconds + now - clock, now
             self.step += 1
-            if self.settings.minutes and self.step == MEASURED_STEPS[0]:
-                marked = self.seconds
-            if self.settings.minutes and self.step == MEASURED_STEPS[1]:
-                pace = (self.seconds - marked) / (MEASURED_STEPS[1] - MEASURED_STEPS[0])
-                left = 60 * self.settings.minutes - self.seconds
-                self.steps = max(self.step + 1, self.step + int(left / pace))
-            notify(Step(self.step, self.steps, loss, right, tokens, self.seconds))
-            if self.step % save_every == 0 or self.step == self.steps:
+            notify(Step(self.step, self.progress, loss, right, tokens, self.seconds))
+            if self.step % save_every == 0 or self.progress >= 1:
                 self.save()
         self.base.model.eval()
 
+    @property
+    def progress(self) -> float:
+        """From 0 to 1, of the time where there is a limit, else of the steps."""
+        if self.settings.minutes:
+            return self.seconds / (60 * self.settings.minutes)
+        return self.step / self.steps
+
     def _advance(self) -> tuple[float, float, int]:
         rng = random.Random(f"{self.settings.seed} {self.step}")
-        chosen = self._chosen(self.step)
-        batch = [self.sequence(one, rng) for one in chosen]
-        warm, cool = min(1.0, (self.step + 1) / WARM_STEPS), max(0.02, 1 - self.step / self.steps)
+        batch = [self.sequence(one, rng) for one in self._chosen(self.step)]
+        warm, cool = min(1.0, (self.step + 1) / WARM_STEPS), max(0.02, 1 - self.progress)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate * warm * cool
+        if self.merged:
+            self.merged.begin()
         losses, rights, tokens = [], [], 0
         for part in micro_batches(batch, self.limit):
             loss, right = self.loss(part)
@@ -153,6 +154,8 @@ class Trainer:
             losses.append(loss.detach())
             rights.append(right)
             tokens += sum(len(one.ids) for one in part)
+        if self.merged:
+            self.merged.end()
         nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -262,7 +265,8 @@ class Trainer:
                 tensors[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
         metadata = {
             "settings": json.dumps(asdict(self.settings)),
-            **{name: str(getattr(self, name)) for name in ("step", "steps", "seconds")},
+            "step": str(self.step),
+            "seconds": str(self.seconds),
         }
         self.out.mkdir(parents=True, exist_ok=True)
         temporary = self.out / f".{CHECKPOINT}.new"
@@ -281,8 +285,7 @@ class Trainer:
                 raise InfinidocError(
                     f"{self.out} holds a run with other settings", "give another directory with --out, or remove it"
                 )
-            self.step, self.steps = int(metadata["step"]), int(metadata["steps"])
-            self.seconds = float(metadata["seconds"])
+            self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (it is no mapping)
         for name, parameter in self.parameters.items():
             parameter.copy_(tensors[f"parameter.{name}"])
