@@ -74,7 +74,10 @@ class Manifest:
     @classmethod
     def _connect(cls, directory: Path) -> sqlite3.Connection:
         try:
-            connection = sqlite3.connect(directory / MANIFEST, timeout=30, isolation_level=None)
+            # Threads share it in turns (see Collection).
+            connection = sqlite3.connect(
+                directory / MANIFEST, timeout=30, isolation_level=None, check_same_thread=False
+            )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")

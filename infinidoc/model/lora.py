@@ -100,7 +100,10 @@ def enable(model: PreTrainedModel, enabled: bool) -> None:
 
 @torch.no_grad()
 def merge(model: PreTrainedModel, name: str, down: Tensor, up: Tensor) -> None:
-    """Adds a change to the weights themselves: afterwards the model costs what it did before."""
-    linear: Any = model.get_decoder().get_submodule(name)
-    change = SCALE * up.float().to(linear.weight.device) @ down.float().to(linear.weight.device)
-    linear.weight += change.to(linear.weight.dtype)
+    """Adds a change to the weights themselves: afterwards the model costs what it did before.
+
+    The sum is taken in float32 and rounded once: a change is smaller than a step of half precision often enough.
+    """
+    weight: Any = model.get_decoder().get_submodule(name).weight
+    change = SCALE * up.float().to(weight.device) @ down.float().to(weight.device)
+    weight.copy_(weight.float() + change)

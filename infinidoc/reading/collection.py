@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from infinidoc.documents.charset import clean
 from infinidoc.documents.discovery import discover
@@ -79,8 +81,25 @@ class Unanswered(InfinidocError):
         self.sources = sources
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def in_turn(method: Callable[Concatenate["Collection", P], R]) -> Callable[Concatenate["Collection", P], R]:
+    """Has a thread wait until no other one is in such a method of the same collection."""
+
+    @wraps(method)
+    def waiting(self: "Collection", *args: P.args, **options: P.kwargs) -> R:
+        with self._turn:
+            return method(self, *args, **options)
+
+    return waiting
+
+
 class Collection:
     """A memory on the disk, and the model that reads it. The model is loaded when it is first needed.
+
+    Threads may share one: they take turns. Ask while another one ingests with a collection of your own.
 
     >>> collection = Collection.open("manuals")
     >>> collection.ingest(["./docs"])
@@ -98,6 +117,7 @@ class Collection:
         self.place, self.directory = place, place.directory
         self._wanted_model, self._wanted_adapter = model, adapter
         self._wanted_precision, self._wanted_memory = precision and checked(precision), memory
+        self._turn = RLock()
         self._opened: Store | None = None
         self._base: BaseModel | None = None
         self._adapter: Adapter | None = None
@@ -125,6 +145,7 @@ class Collection:
         """
         return cls(place(name) if create else existing(name), model, adapter, precision, memory)
 
+    @in_turn
     def close(self) -> None:
         if self._opened:
             self._opened.close()
@@ -154,6 +175,7 @@ class Collection:
             chosen = self.store.identity.model
         return base_name(chosen)
 
+    @in_turn
     def load(self, to_write: bool = False) -> "BaseModel":
         """Loads the base model and its adapter now (pulling it first if need be), rather than at the first need.
 
@@ -231,6 +253,7 @@ class Collection:
             self._head = AddressHead.from_tensors(self.store.address_head())
         return self._head
 
+    @in_turn
     def ingest(
         self,
         paths: Sequence[str | Path],
@@ -250,6 +273,7 @@ class Collection:
         """
         from infinidoc.model.adapters import NONE
         from infinidoc.model.addresses import untrained_head
+        from infinidoc.model.kernels import KERNELS
         from infinidoc.reading.ingest import ingest
 
         discover(paths, include, exclude)  # complains of paths before the model is loaded and anything is made
@@ -259,6 +283,11 @@ class Collection:
             head = (adapter.head() if adapter else None) or untrained_head(base)
             name, digest = (adapter.card.reference, adapter.digest) if adapter else (NONE, "")
             kernel = base.model.config.infini_kernel if self._wanted_memory else NO_KERNEL
+            if kernel != NO_KERNEL and not KERNELS[kernel].additive:
+                raise InfinidocError(
+                    f"the memory of the adapter {name} (kernel {kernel}) does not add up over documents",
+                    "ingest with --no-memory, or with another adapter",
+                )
             identity = Identity(base.name, base.digest, name, digest, kernel, base.precision)
             Store.create(self.directory, identity, head.tensors()).close()
         with self._reader(base, engine) as reader:
@@ -274,6 +303,7 @@ class Collection:
 
         return Cluster(base, identity, self.head)
 
+    @in_turn
     def ask(
         self,
         question: str,
@@ -353,6 +383,7 @@ class Collection:
             self._readers[name] = open_reader(name)
         return self._readers[name]
 
+    @in_turn
     def recall(self, question: str, top: int = TOP) -> list[Source]:
         """The passages that a question needs, best first, whether or not they bear on it: no answer, no log."""
         return [found.source for found in self._find(question, top)]
@@ -387,14 +418,17 @@ class Collection:
             self._warm = Warm(revision, blocks, index, store.state())
         return self._warm
 
+    @in_turn
     def log(self, last: int | None = None) -> list[dict[str, Any]]:
         """What was asked, newest first: question, answer, sources, timings, model and time of each."""
         return self.store.log(last)
 
+    @in_turn
     def documents(self) -> list[StoredDocument]:
         """The documents in the collection, by path."""
         return self.store.documents()
 
+    @in_turn
     def find(self, name: str) -> list[StoredDocument]:
         """The documents that a path, the end of one ("guide.pdf") or a glob means. Raises InfinidocError if none."""
         absolute = os.path.abspath(name)
@@ -409,6 +443,7 @@ class Collection:
             raise InfinidocError(f"no document {name} in this collection", "see: infinidoc documents list")
         return found
 
+    @in_turn
     def remove(self, documents: Sequence[StoredDocument]) -> None:
         """Takes documents out of the memory, the addresses and the text."""
         from infinidoc.reading.ingest import forget

@@ -121,3 +121,16 @@ def test_a_collection_keeps_to_the_adapter_it_was_read_with(tiny, tmp_path):
     an_adapter(tiny, tmp_path / "mine", seed=1)  # trained again: another one under the same name
     with Collection.open("x") as changed, pytest.raises(InfinidocError, match="read with the adapter"):
         changed.load()
+
+
+def test_a_memory_that_does_not_add_up_is_refused_before_anything_is_read(tiny, tmp_path):
+    _, card = an_adapter(tiny, tmp_path / "delta", kernel="delta")
+    (tmp_path / "note.txt").write_text("The Zephyr sank.")
+    with (
+        Collection.open(model=str(tiny), adapter=str(card.path)) as collection,
+        pytest.raises(InfinidocError, match=r"kernel delta\) does not add up over documents: ingest with --no-memory"),
+    ):
+        collection.ingest([tmp_path / "note.txt"])
+    assert not collection.directory.exists()
+    with Collection.open(model=str(tiny), adapter=str(card.path), memory=False) as collection:
+        assert collection.ingest([tmp_path / "note.txt"]).added == 1

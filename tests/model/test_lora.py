@@ -62,3 +62,17 @@ def test_layers_below_the_first_stay_as_they_are(tiny):
     assert touched == {"1", "2"}
     kinds = {name.split(".", 2)[2] for name, _ in loras(base.model)}
     assert kinds == {f"self_attn.{n}_proj" for n in "qkvo"} | {f"mlp.{n}_proj" for n in ("gate", "up", "down")}
+
+
+@torch.no_grad()
+def test_a_merge_into_half_precision_is_rounded_once(tiny):
+    base = load_base(str(tiny), dtype=torch.bfloat16)
+    name = "layers.1.self_attn.q_proj"
+    weight = base.model.get_decoder().get_submodule(name).weight
+    before = weight.clone()
+    torch.manual_seed(2)
+    down, up = torch.randn(4, weight.shape[1]) * 0.1, torch.randn(weight.shape[0], 4) * 0.1
+    merge(base.model, name, down, up)
+    exact = before.double() + SCALE * up.double() @ down.double()
+    step = torch.finfo(torch.bfloat16).eps * exact.abs()
+    assert ((weight.double() - exact).abs() <= step / 2 + 1e-7).all()

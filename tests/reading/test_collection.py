@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -292,3 +293,24 @@ def test_the_real_model_finds_and_reads_the_right_passage(tmp_path):
         assert collection.ask("What is the name of the cat?").sources[0].document == "notes/cat.txt"
         nothing = collection.ask("Which enzyme copies DNA during cell division?")
         assert not nothing.answered
+
+
+def test_threads_take_turns(collection, docs):
+    """A server's threads share a collection: asking, listing, ingesting and removing at once."""
+    question = "What does the Amalia carry?"
+    expected = [source.path for source in collection.recall(question)]
+    (docs / "more.txt").write_text("Nothing that anybody asks about.")
+
+    def change():
+        collection.ingest([docs / "more.txt"])
+        collection.remove(collection.find("more.txt"))
+
+    with ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(collection.ask, question, max_tokens=3) for _ in range(6)]
+        changed, listed = pool.submit(change), pool.submit(collection.documents)
+        recalled = [pool.submit(collection.recall, question) for _ in range(6)]
+        changed.result()
+        assert len(listed.result()) >= 12
+        assert len({future.result().text for future in asked}) >= 1
+        assert all([source.path for source in future.result()] == expected for future in recalled)
+    assert len(collection.log()) == 6
