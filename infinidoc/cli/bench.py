@@ -66,69 +66,59 @@ def passkey(
     with measuring(lengths, samples, seed, adapter, model) as bench:
         result = bench.passkey()
     names = {0.0: "start", 0.5: "middle", 1.0: "end"}
-    report(result, out, json, lambda: print_accuracy(result, "depth", names))
+    report(result, out, json, lambda: print_accuracy(result, "depth", names.__getitem__))
 
 
-@app.command()
-def needle(
-    lengths: LengthsOption = "1k,4k,16k,32k",
-    samples: SamplesOption = 10,
-    seed: SeedOption = 0,
-    prose: ProseOption = [],  # noqa: B006
-    adapter: AdapterOption = None,
-    model: ModelOption = None,
-    out: OutOption = OUT,
-    json: JsonOption = False,
-) -> None:
+def measures(name: str, lengths: str, samples: int, show: Callable[[dict[str, Any]], None], text: str) -> None:
+    """Makes a command that measures on real prose: what it measures (a method of `Bench`) and its table differ."""
+
+    @app.command(name, help=text)
+    def command(
+        lengths: LengthsOption = lengths,
+        samples: SamplesOption = samples,
+        seed: SeedOption = 0,
+        prose: ProseOption = [],  # noqa: B006
+        adapter: AdapterOption = None,
+        model: ModelOption = None,
+        out: OutOption = OUT,
+        json: JsonOption = False,
+    ) -> None:
+        with measuring(lengths, samples, seed, adapter, model, prose) as bench:
+            result = getattr(bench, name)(read(bench, prose))
+        report(result, out, json, lambda: show(result))
+
+
+measures(
+    "needle",
+    "1k,4k,16k,32k",
+    10,
+    lambda result: print_accuracy(result, "depth", lambda depth: f"{100 * depth:.0f} %"),
     """A fact in real prose that doesn't repeat itself: a map of lengths and depths; asked of the memory alone.
 
     Examples:
 
       infinidoc bench needle
-
       infinidoc bench needle --lengths 128k,1m --prose ./books
-    """
-    with measuring(lengths, samples, seed, adapter, model, prose) as bench:
-        result = bench.needle(read(bench, prose))
-    depths = {depth: f"{100 * depth:.0f} %" for depth in (row["depth"] for row in result["rows"])}
-    report(result, out, json, lambda: print_accuracy(result, "depth", depths))
-
-
-@app.command()
-def babi(
-    lengths: LengthsOption = "4k,32k",
-    samples: SamplesOption = 20,
-    seed: SeedOption = 0,
-    prose: ProseOption = [],  # noqa: B006
-    adapter: AdapterOption = None,
-    model: ModelOption = None,
-    out: OutOption = OUT,
-    json: JsonOption = False,
-) -> None:
+    """,
+)
+measures(
+    "babi",
+    "4k,32k",
+    20,
+    lambda result: print_accuracy(result, "task", str),
     """bAbI QA1 to QA5: stories whose facts are scattered through real prose (BABILong); asked of the memory alone.
 
     Examples:
 
       infinidoc bench babi
-
       infinidoc bench babi --lengths 4k,32k,128k,1m --samples 100 --prose ./books
-    """
-    with measuring(lengths, samples, seed, adapter, model, prose) as bench:
-        result = bench.babi(read(bench, prose))
-    report(result, out, json, lambda: print_accuracy(result, "task", {}))
-
-
-@app.command()
-def perplexity(
-    lengths: LengthsOption = "512,1k,2k,4k,8k",
-    samples: SamplesOption = 20,
-    seed: SeedOption = 0,
-    prose: ProseOption = [],  # noqa: B006
-    adapter: AdapterOption = None,
-    model: ModelOption = None,
-    out: OutOption = OUT,
-    json: JsonOption = False,
-) -> None:
+    """,
+)
+measures(
+    "perplexity",
+    "512,1k,2k,4k,8k",
+    20,
+    lambda result: print_perplexity(result),
     """How well the model predicts long documents: by the window alone, with the memory, with all of it in the window.
 
     Lengths are what was read of a document before the segment that is scored.
@@ -136,12 +126,9 @@ def perplexity(
     Examples:
 
       infinidoc bench perplexity
-
       infinidoc bench perplexity --lengths 1k,8k,64k --prose ./books --samples 50
-    """
-    with measuring(lengths, samples, seed, adapter, model, prose) as bench:
-        result = bench.perplexity(read(bench, prose))
-    report(result, out, json, lambda: print_perplexity(result))
+    """,
+)
 
 
 @app.command()
@@ -227,12 +214,12 @@ def report(result: dict[str, Any], out: Path, json: bool, show: Callable[[], Non
     render.note("written: " + ", ".join(map(str, written)))
 
 
-def print_accuracy(result: dict[str, Any], column: str, names: dict[Any, str]) -> None:
+def print_accuracy(result: dict[str, Any], column: str, named: Callable[[Any], str]) -> None:
     """Lengths down, depths or tasks across."""
     rows = result["rows"]
     values = list(dict.fromkeys(row[column] for row in rows))
     found = {(row["length"], row[column]): f"{100 * row['accuracy']:.0f} %" for row in rows}
-    headings = [names.get(value, str(value)) for value in values]
+    headings = [named(value) for value in values]
     lines = [[short(length), *(found[length, value] for value in values)] for length in lengths_of(rows)]
     render.out.print(f"Right answers, {result['samples']} questions per cell, from the memory alone", style="bold")
     render.print_table(["tokens", *headings], lines, ["tokens", *headings])

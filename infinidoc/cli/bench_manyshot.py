@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from infinidoc.cli import render
+from infinidoc.cli.bench import OUT, ModelOption, OutOption
 from infinidoc.cli.options import JsonOption
 from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
@@ -30,13 +31,8 @@ def manyshot(
     ),
     sizes: Annotated[str, typer.Option(help="How many examples the curve has, with commas.")] = "1,10,50,100,500,1000",
     rag: Annotated[bool, typer.Option(help="Also BM25 and MiniLM (infinidoc[rag]).")] = True,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", "-m", envvar="INFINIDOC_MODEL", help="The base model: a directory or a hub id."),
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the JSON file and the PNG go.")] = Path(
-        "bench-results"
-    ),
+    model: ModelOption = None,
+    out: OutOption = OUT,
     json: JsonOption = False,
 ) -> None:
     """Tasks learnt from examples: by memory, by recall, by both, and by what people use today.

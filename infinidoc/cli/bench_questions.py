@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from infinidoc.cli import compare
-from infinidoc.cli.options import JsonOption, ModelOption
+from infinidoc.cli.bench import OUT, ModelOption
+from infinidoc.cli.options import JsonOption
 
 
 def questions(
@@ -17,7 +18,7 @@ def questions(
     seed: Annotated[int, typer.Option(help="For that choice, and for the intervals.")] = 0,
     model: ModelOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where results, report and pictures go.")] = (
-        Path("bench-results/questions")
+        OUT / "questions"
     ),
     json: JsonOption = False,
 ) -> None:

@@ -1,5 +1,6 @@
 """`infinidoc ingest`."""
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -98,6 +99,15 @@ def ingest(
             raise typer.Exit(INTERRUPTED)
         if not json and approximate.is_missed(target.store):
             render.note("questions find faster with an index: pip install 'infinidoc[index]', ingest again")
+    if is_unread(paths, summary):
+        raise typer.Exit(1)
+
+
+def is_unread(paths: list[str], summary: "Summary") -> bool:
+    """Whether one of the paths themselves, rather than something below them, can't be read."""
+    given = {os.path.abspath(os.path.expanduser(path)) for path in paths}
+    skipped = [skipped.name for skipped in summary.skipped]
+    return any(os.path.abspath(name) in given or ("-" in paths and name == "stdin") for name in skipped)
 
 
 def print_summary(summary: "Summary", directory: str) -> None:

@@ -105,4 +105,5 @@ def test_help_has_examples_and_costs_no_torch():
     light = "import sys; import infinidoc.cli.bench; assert not {'torch', 'transformers', 'numpy'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", light], check=True)
     for command in bench.app.registered_commands:
-        assert f"infinidoc bench {command.callback.__name__}" in command.callback.__doc__
+        name, text = command.name or command.callback.__name__, command.help or command.callback.__doc__
+        assert f"infinidoc bench {name}" in text

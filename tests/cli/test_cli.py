@@ -108,7 +108,8 @@ def test_ask_json_is_one_object_per_question(filled, docs):
     answers = [json.loads(line) for line in out.splitlines()]
     assert code == 0
     assert [answer["question"] for answer in answers] == ["Which ship carries salt?", "Which ship sank?"]
-    assert {"question", "answer", "answered", "sources", "timings", "memory_only", "reader"} == answers[0].keys()
+    keys = {"question", "answer", "answered", "quotes", "verbatim", "sources", "timings", "memory_only", "reader"}
+    assert keys == answers[0].keys()
     assert {"document", "path", "place", "score", "text"} == answers[0]["sources"][0].keys()
     piped = filled("ask", "-", "--json", "--max-tokens", "2", stdin="Which ship carries salt?\n")[1]
     assert json.loads(piped)["answer"] == answers[0]["answer"]
@@ -231,3 +232,16 @@ def test_ray_is_asked_for_in_one_line_where_it_is_missing(run, docs, monkeypatch
     code, out, err = run("ingest", "--engine", "ray", "docs")
     assert (code, out) == (1, "")
     assert err.strip() == "infinidoc: this needs Ray: pip install 'infinidoc[ray]'"
+
+
+def test_a_path_that_was_named_and_cannot_be_read_ends_with_1_after_the_others(run, docs):
+    good, bad, link = docs / "log-00.txt", docs / "picture.png", docs / "gone.txt"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+    link.symlink_to("nowhere")
+    assert run("ingest", "docs")[0] == 0  # nobody named them
+    for named in (bad, "docs/picture.png", "./docs/../docs/picture.png", link):
+        code, out, err = run("ingest", "--collection", "named", named, good)
+        assert code == 1
+        assert "skipped" in out + err
+    assert json.loads(run("collections", "show", "named", "--json")[1])["documents"] == 1
+    assert run("ingest", "--collection", "named", "-", good, stdin="\0\1\2")[0] == 1
