@@ -6,7 +6,6 @@ the question's tokens the best cosine over the passage's tokens, averaged with a
 """
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
@@ -156,14 +155,3 @@ def score(question: Tensor, weights: Tensor, addresses: Tensor, rows: Sequence[i
         scores[first:last] = best @ weights
         first = last
     return scores
-
-
-def score_naive(question: Tensor, weights: Tensor, addresses: Tensor, rows: Sequence[int]) -> Tensor:
-    """`score`, word for word: the oracle of the tests."""
-    scores = []
-    for start, end in zip(rows, [*rows[1:], len(addresses)], strict=True):
-        passage = [address.float() / SCALE for address in addresses[start:end]]
-        scores.append(
-            math.fsum(float(w) * max(float(q @ p) for p in passage) for q, w in zip(question, weights, strict=True))
-        )
-    return torch.tensor(scores)

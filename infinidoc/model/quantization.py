@@ -3,7 +3,6 @@
 import threading
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -68,9 +67,3 @@ def quantise(base: BaseModel) -> None:
 
 def is_quantised(model: PreTrainedModel) -> bool:
     return any(isinstance(module, Int8Linear) for module in model.get_decoder().layers[0].modules())
-
-
-def naive_int8_linear(x: Tensor, weight: Tensor) -> Tensor:
-    """What `Int8Linear` computes, in float64: the reference for tests."""
-    (a, s), (b, t) = quantised(x), quantised(weight)
-    return F.linear(a.double() * s.double(), b.double() * t.double())

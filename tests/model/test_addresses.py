@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from infinidoc.model import addresses
-from infinidoc.model.addresses import AddressHead, early_states, question_vectors, score, score_naive, untrained_head
+from infinidoc.model import addresses, naive
+from infinidoc.model.addresses import AddressHead, early_states, question_vectors, score, untrained_head
 from infinidoc.model.base import load_base
 from tests.tiny import FAMILIES, tiny_model
 
@@ -17,7 +17,7 @@ def test_score_is_the_naive_score(monkeypatch, block):
     rows = [0, 3, 4, 11, 30]
     stored = torch.randint(-127, 128, (41, 128), dtype=torch.int8)
     question, weights = F.normalize(torch.randn(6, 128), dim=-1), torch.rand(6).softmax(0)
-    expected = score_naive(question, weights, stored, rows)
+    expected = naive.score(question, weights, stored, rows)
     torch.testing.assert_close(score(question, weights, stored, rows), expected, rtol=1e-4, atol=1e-5)
 
 

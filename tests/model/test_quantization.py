@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from infinidoc.model import naive
 from infinidoc.model.attention import attach
 from infinidoc.model.base import load_base
-from infinidoc.model.quantization import Inputs, Int8Linear, naive_int8_linear, quantise, quantised
+from infinidoc.model.quantization import Inputs, Int8Linear, quantise, quantised
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -18,7 +19,7 @@ def test_it_computes_what_the_reference_does(shape, dtype, bias):
     x = torch.randn(shape, dtype=dtype)
     with torch.no_grad():
         found = Int8Linear(linear, Inputs())(x)
-    expected = naive_int8_linear(x.reshape(-1, 32), linear.weight.detach()).view(*shape[:-1], 24)
+    expected = naive.int8_linear(x.reshape(-1, 32), linear.weight.detach()).view(*shape[:-1], 24)
     expected = expected + (linear.bias.detach().double() if bias else 0)
     assert found.dtype is dtype
     tolerance = 1e-5 if dtype is torch.float32 else 2e-2

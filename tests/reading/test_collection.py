@@ -78,15 +78,16 @@ def test_words_from_elsewhere_are_said_to_be_and_refusals_and_yes_are_not(collec
 
 def test_recall_finds_exactly_the_best_passages(collection):
     """Through files, blocks and merging: the same order as scoring every passage by itself."""
-    from infinidoc.model.addresses import question_vectors, score_naive
+    from infinidoc.model import naive
+    from infinidoc.model.addresses import question_vectors
 
     question = "Who carries tea and iron?"
     vectors, weights = question_vectors(collection.load(), collection.head, question)
-    naive = {}
+    scored = {}
     for block in collection.store.addresses():
-        scores = score_naive(vectors, weights, block.addresses, block.rows)
-        naive |= dict(zip(block.passages, scores.tolist(), strict=True))
-    best = sorted(naive.values(), reverse=True)[:5]
+        scores = naive.score(vectors, weights, block.addresses, block.rows)
+        scored |= dict(zip(block.passages, scores.tolist(), strict=True))
+    best = sorted(scored.values(), reverse=True)[:5]
     answer = collection.ask(question, top=5, max_tokens=1)
     assert [source.score for source in answer.sources] == pytest.approx(best, abs=1e-3)
 

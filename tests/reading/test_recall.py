@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from infinidoc.memory.records import AddressBlock
-from infinidoc.model.addresses import score_naive
+from infinidoc.model import naive
 from infinidoc.reading.recall import recall
 
 
@@ -16,7 +16,7 @@ def test_the_best_passages_of_all_blocks_best_first():
         stored, rows = torch.randint(-127, 128, (40, 128), dtype=torch.int8), [0, 7, 8, 25]
         passages = [100 * number + index for index in range(len(rows))]
         blocks.append(AddressBlock(stored, passages, rows))
-        scores |= dict(zip(passages, score_naive(question, weights, stored, rows).tolist(), strict=True))
+        scores |= dict(zip(passages, naive.score(question, weights, stored, rows).tolist(), strict=True))
     found = recall(blocks, question, weights, 6)
     assert [recalled.passage for recalled in found] == sorted(scores, key=lambda passage: -scores[passage])[:6]
     torch.testing.assert_close(torch.tensor([r.score for r in found]), torch.tensor([scores[r.passage] for r in found]))

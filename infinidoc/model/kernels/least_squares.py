@@ -65,13 +65,3 @@ class LeastSquares:
     def read(self, readout: Readout, queries: Tensor) -> Tensor:
         """Queries (B, H, N, D), position-free, to what the memory holds for them (B, H, N, V)."""
         return self.features(queries) @ readout.matrix
-
-    def recurrence(self, state: State, keys: Tensor, values: Tensor, weights: Tensor, mask: Tensor) -> State:
-        """`write`, one token after the other, as the definition says it: the oracle of the tests."""
-        association, normaliser = state.association.clone(), state.normaliser.clone()
-        for b, h, n in torch.cartesian_prod(*(torch.arange(size) for size in keys.shape[:3])).tolist():
-            feature = self.features(keys[b, h, n]).to(ACCUMULATOR)
-            weight = weights[b, h, n] * mask[b, n]
-            association[b, h] += weight * torch.outer(feature, values[b, h, n].to(ACCUMULATOR))
-            normaliser[b, h] += weight * torch.outer(feature, feature)
-        return State(association, normaliser, state.tokens + mask.sum(-1))

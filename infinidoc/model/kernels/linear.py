@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from infinidoc.model.kernels.state import ACCUMULATOR, Readout, State
+from infinidoc.model.kernels.state import Readout, State
 
 # Keeps σ(q)z away from 0/0; σ = ELU + 1 is positive, so only a memory with next to nothing in it feels this.
 EPSILON = 1e-6
@@ -51,20 +51,6 @@ class Linear:
         features = self.features(queries)
         return (features @ readout.matrix) / (features @ readout.normaliser[..., None] + EPSILON)
 
-    def recurrence(self, state: State, keys: Tensor, values: Tensor, weights: Tensor, mask: Tensor) -> State:
-        """`write`, one token after the other, as the equations say it: the oracle of the tests."""
-        association, normaliser = state.association.clone(), state.normaliser.clone()
-        for b, h, n in torch.cartesian_prod(*(torch.arange(size) for size in keys.shape[:3])).tolist():
-            feature = self.features(keys[b, h, n]).to(ACCUMULATOR)
-            value = self.recurrence_value(state.association[b, h], state.normaliser[b, h], feature, values[b, h, n])
-            weight = weights[b, h, n] * mask[b, n]
-            association[b, h] += weight * torch.outer(feature, value)
-            normaliser[b, h] += weight * feature
-        return State(association, normaliser, state.tokens + mask.sum(-1))
-
-    def recurrence_value(self, association: Tensor, normaliser: Tensor, feature: Tensor, value: Tensor) -> Tensor:
-        return value.to(ACCUMULATOR)
-
 
 class Delta(Linear):
     """Linear + Delta: M ← M + σ(K)ᵀ(V − σ(K)M / σ(K)z), z as in `Linear` (Eq. 5).
@@ -80,6 +66,3 @@ class Delta(Linear):
         association, normaliser = state.association.to(features), state.normaliser.to(features)
         known = (features @ association) / (features @ normaliser[..., None] + EPSILON)
         return values - known
-
-    def recurrence_value(self, association: Tensor, normaliser: Tensor, feature: Tensor, value: Tensor) -> Tensor:
-        return value.to(ACCUMULATOR) - feature @ association / (feature @ normaliser + EPSILON)
