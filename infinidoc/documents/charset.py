@@ -140,6 +140,8 @@ def _decode(data: bytes, declared: str | None) -> str:
             return data.decode(codec)
         except UnicodeDecodeError:
             pass
+    if b"\xed" in data and (text := _strictly(data, "utf-8", "surrogatepass")) is not None:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # as Java and Windows write emoji
     if declared and is_encoding(declared):
         name = codecs.lookup(declared).name
         try:
@@ -180,9 +182,9 @@ def _odd_line(line: bytes, encoding: str, damaged: bool) -> str:
     return line.decode(encoding, "replace")
 
 
-def _strictly(line: bytes, encoding: str) -> str | None:
+def _strictly(line: bytes, encoding: str, errors: str = "strict") -> str | None:
     try:
-        return line.decode(encoding)
+        return line.decode(encoding, errors)
     except UnicodeDecodeError:
         return None
 

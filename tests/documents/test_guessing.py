@@ -71,3 +71,7 @@ def test_letters_that_were_cut_in_half_are_damage_not_other_letters(cut):
 def test_a_long_line_is_guessed_in_time():
     text = "Ключ у дворника, вход с чёрного хода. " * 30_000
     assert decode(text.encode("cp1251")) == text
+
+
+def test_utf8_that_was_made_from_halves_of_letters():
+    assert decode("é \ud83d\ude00 \ud83d!".encode("utf-8", "surrogatepass")) == "é 😀 \ufffd!"

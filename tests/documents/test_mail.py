@@ -192,6 +192,14 @@ def test_an_invitation_says_when_and_where():
     )
 
 
+def test_parts_that_are_not_where_the_headers_say():
+    for boundary in (b"", b"; boundary=other"):
+        data = b"Subject: x\nContent-Type: multipart/mixed" + boundary + b"\n\n--b\n\nThe key is here.\n--b--\n"
+        assert "The key is here." in read(data).text
+    cut = b"Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nThe key is he"
+    assert read(cut).text.endswith("The key is he")
+
+
 def test_what_cannot_be_read_is_noted():
     bad = b"Subject: bad\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\nAAECAwQF\n"
     assert read(bad).notes == ("message: a part of it can't be read",)
@@ -276,6 +284,12 @@ def test_a_message_that_states_its_length_holds_whole_messages():
 def test_deleted_messages_are_not_shown():
     found = box(b"X-Mozilla-Status: 0009\nSubject: gone\n\nsecret\n", b"X-Mozilla-Status: 0001\nSubject: here\n\nx\n")
     assert found.text == "Subject: here\n\nx"
+
+
+def test_old_newlines_and_what_stands_before_the_headers():
+    data = ENVELOPE + b"Subject: one\n\na\n\n" + ENVELOPE + b"Subject: two\n\nb\n"
+    assert len(read_document("a.mbox", data.replace(b"\n", b"\r")).marks) == 2
+    assert read(b"\xef\xbb\xbf\r\nSubject: x\r\n\r\ny\r\n").text == "Subject: x\n\ny"
 
 
 def test_a_mailbox_of_a_single_message_without_envelope():

@@ -88,6 +88,9 @@ def test_pages_with_text_and_empty_ones_are_not_noted():
         page(canvas, *["Text that a program found in the scan, behind its picture."] * 9, picture=FULL)
         canvas.drawString(72, 760, "End.")
 
+        for amount in (1, 2, 3):
+            page(canvas, f"Invoice {amount}", f"Total {amount} pounds", picture=(72, 780, 60, 40))
+
     assert read(draw).notes == ()
 
 
@@ -237,6 +240,20 @@ def test_columns_stay_columns():
 
     text = " ".join(read(draw).text.split())
     assert text == " ".join([*left, *right])
+
+
+def test_what_lies_off_the_page_is_not_shown():
+    def draw(canvas):
+        canvas.drawString(72, 700, "On the page")
+        for x, y in [(72, 2000), (72, -40), (900, 500), (-500, 500)]:
+            canvas.drawString(x, y, "unseen")
+
+    assert read(draw).text == "On the page"
+
+
+def test_ranges_go_over_a_lines_end():
+    text = read(lambda canvas: page(canvas, "It was kept in the years 2019-", "20 and after."))
+    assert " ".join(text.text.split()) == "It was kept in the years 2019-20 and after."
 
 
 def test_letters_drawn_twice_are_bold_not_double():

@@ -1,5 +1,6 @@
 """Mail: single messages (eml) and whole mailboxes (mbox)."""
 
+import codecs
 import email
 import re
 from collections.abc import Iterator
@@ -36,6 +37,9 @@ _NESTED = 10  # messages inside of messages
 
 def read(data: bytes, format: str) -> Document:
     mail = _Mail()
+    data = data.removeprefix(codecs.BOM_UTF8).lstrip()
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
     messages = list(_messages(data)) if format == "mbox" else []
     for number, message in enumerate(messages, 1):
         if not _DELETED.search(message[: _head(message)]):
@@ -122,7 +126,7 @@ class _Mail:
         elif part.is_multipart() and kind != "message/delivery-status":
             for inner in _parts(part):
                 yield from self._part(inner, attachments, depth)
-        elif part.get_content_maintype() == "text" and part.get_content_disposition() != "attachment":
+        elif part.get_content_maintype() in ("text", "multipart") and part.get_content_disposition() != "attachment":
             yield self._text(part)
 
     def _best(self, versions: list[Message], attachments: dict[str, None], depth: int) -> Iterator[str]:
@@ -167,7 +171,7 @@ def _parts(part: Message) -> list[Message]:
 def _holds(plain: str, other: str) -> bool:
     """Whether the plain version of a text says what the other one does."""
     shown, words = (set(re.findall(r"\w+", text.lower())) for text in (other, plain))
-    if len(shown & words) >= 0.8 * len(shown):
+    if len(shown & words) >= 0.95 * len(shown):
         return bool(words) or not shown
     return len(words) > 2 * len(shown) and not _STUB.search(plain)
 

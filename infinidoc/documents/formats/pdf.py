@@ -25,6 +25,7 @@ _pdfium = threading.Lock()  # PDFium may only be called by one thread at a time
 _HYPHEN = "\ufffe"  # what PDFium gives for a hyphen at a line's end; it joins the two lines itself
 _BULLET = re.compile(r"(?:[•▪◦‣●■○–—]|\[[ x]\])\s")
 _LEADER = re.compile(r"(?<![ \t])[ \t]*(?:\.[ \t]?){5,}")  # the dots of a table of contents
+_RANGE = re.compile(r"\d[-–]\d")  # of years or pages, over a line's end
 _LITTLE = 200  # characters of text over a picture that are a stamp or a heading rather than the page
 _NEAR = 500  # lines before and after a block that show how wide its column is
 
@@ -106,7 +107,8 @@ def _notes(pages: list[Page], texts: list[str]) -> list[str]:
         elif page.pictures is not None and not text.strip():
             empty.append(number)
         elif page.pictures is not None and len(text) < _LITTLE:
-            if page.pictures > 0.5 or all(_masked(line) in stamps for line in text.splitlines()):
+            is_stamp = all(_masked(line) in stamps for line in text.splitlines())
+            if page.pictures > (0.05 if is_stamp else 0.5):
                 little.append(number)
         elif page.undecoded:
             undecoded.append(number)
@@ -162,7 +164,7 @@ def _pages(source: pypdfium2.PdfDocument) -> Iterator[Page]:
             continue
         try:
             entries, comments = entries_and_comments(page)
-            lines = _with_entries(textpage, _downwards(_lines(textpage)), entries)
+            lines = _with_entries(textpage, _downwards(_lines(textpage, page.get_cropbox())), entries)
             little = sum(len(line.text) for line in lines) < _LITTLE
             yield Page(lines, comments, _pictures(page) if little else None, undecoded=_is_undecoded(textpage))
         finally:
@@ -193,20 +195,30 @@ def _is_undecoded(textpage: pypdfium2.PdfTextPage) -> bool:
     )
 
 
-def _lines(textpage: pypdfium2.PdfTextPage) -> Iterator[tuple[int, Line]]:
-    """The lines of a page, each after the offset of its first character in the page's text."""
+def _lines(textpage: pypdfium2.PdfTextPage, box: tuple[float, float, float, float]) -> Iterator[tuple[int, Line]]:
+    """The lines of a page, each after the offset of its first character in the page's text.
+
+    What lies outside of `box` (left, bottom, right, top) isn't shown, and left out.
+    """
     for row in re.finditer(r"[^\r\n]+", textpage.get_text_range()):
         text = row[0].strip()
         start = row.start() + len(row[0]) - len(row[0].lstrip())
-        if not text:
+        end = start + len(text) - 1
+        if not text or not (_is_inside(textpage, start, box) or _is_inside(textpage, end, box)):
             continue
-        if _turns(textpage, start) == _turns(textpage, start + len(text) - 1):
+        if _turns(textpage, start) == _turns(textpage, end):
             yield start, _line(textpage, start, text)
             continue
         words = [(_turns(textpage, start + word.start()), word) for word in re.finditer(r"\S+", text)]
         for _, group in itertools.groupby(words, key=lambda pair: pair[0]):  # text that turns a corner
             run = [word for _, word in group]
             yield start + run[0].start(), _line(textpage, start + run[0].start(), text[run[0].start() : run[-1].end()])
+
+
+def _is_inside(textpage: pypdfium2.PdfTextPage, index: int, box: tuple[float, float, float, float]) -> bool:
+    left, bottom, right, top = box
+    from_left, baseline, to_right, height = _place(textpage, index)
+    return not height or (to_right > left and from_left < right and bottom - height < baseline < top)
 
 
 def _downwards(found: Iterator[tuple[int, Line]]) -> list[tuple[int, Line]]:
@@ -343,7 +355,7 @@ def _joined(block: list[Line], right: float) -> str:
             text += "\n\n"
         elif not text.endswith(_HYPHEN):
             is_item = _BULLET.match(below.text) or _LEADER.search(above.text) or (is_indented and text.endswith("."))
-            space = "" if dense and _is_dense(text[-1]) else " "
+            space = "" if (dense and _is_dense(text[-1])) or _RANGE.search(text[-2:] + below.text[0]) else " "
             text += space if is_full and not is_item else "\n"
         text += below.text
     return text

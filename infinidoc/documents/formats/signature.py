@@ -59,7 +59,8 @@ def kind_of(extension: str, data: bytes) -> str:
 
     `data` may be no more than the file's beginning; an archive whose members can't be seen yet is a "zip".
     """
-    kind = next((kind for beginning, kind in _BEGINNINGS if data.startswith(beginning)), "")
+    bare = data[:64].removeprefix(codecs.BOM_UTF8).lstrip()
+    kind = next((kind for beginning, kind in _BEGINNINGS if bare.startswith(beginning)), "")
     if kind == "zip":
         return _packed(data) or (extension if extension in _ARCHIVES else kind)
     if kind:
