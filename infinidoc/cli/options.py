@@ -10,6 +10,7 @@ import typer
 
 from infinidoc.cli import render
 from infinidoc.errors import InfinidocError
+from infinidoc.model.embedded import DEFAULT, EMBEDDED
 
 if TYPE_CHECKING:
     from infinidoc.manyshot.task import Task
@@ -27,7 +28,8 @@ ModelOption = Annotated[
         "--model",
         "-m",
         envvar="INFINIDOC_MODEL",
-        help="The base model of a new collection: a directory, a hub id, or smollm2-135m-instruct (the default).",
+        help=f"The base model of a new collection: {', '.join(EMBEDDED)}, a directory, or a hub id; "
+        f"default: {DEFAULT}.",
     ),
 ]
 AdapterOption = Annotated[

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from infinidoc import files
 from infinidoc.errors import InfinidocError
 from infinidoc.home import home
 
@@ -127,7 +128,7 @@ def pull(base: EmbeddedBase, progress: Progress = nothing) -> Path:
                 convert(source, staging / "model", base.dtype, lambda done, total: progress("convert", done, total))
                 _sync(staging / "model")
                 (staging / "model").replace(target)
-                _sync(target.parent)
+                files.sync_directory(target.parent)
                 shutil.rmtree(staging, ignore_errors=True)
             finally:
                 _tidy(staging)
@@ -258,9 +259,7 @@ def _sizes(folder: Path) -> list[int]:
 
 def _sync(folder: Path) -> None:
     """Make the files of a directory, and the directory itself, survive a power cut."""
-    for path in [*(path for path in folder.iterdir() if path.is_file()), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    for path in folder.iterdir():
+        with path.open("rb+") as file:
+            files.flush(file.fileno())
+    files.sync_directory(folder)
