@@ -5,16 +5,16 @@ normalised. A question meets a passage token by token (late interaction, as in C
 the question's tokens the best cosine over the passage's tokens, averaged with a weight per question token.
 """
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
+from infinidoc.model.attention import single_pass
 from infinidoc.model.base import BaseModel
 
 LAYER = 8  # of SmolLM2's 30: measured best (6 to 10 are close, 12 to 17 worse); its share of other models' depths
@@ -83,17 +83,11 @@ def address_layer(model: PreTrainedModel) -> int:
     return min(round(LAYER / DEPTH * model.config.get_text_config(decoder=True).num_hidden_layers), LAYER)
 
 
-def entering(model: PreTrainedModel, layer: int, states: Tensor) -> Tensor:
-    """The residual stream before a layer (…, D), normalised as the layer's attention sees it (where it normalises)."""
-    return getattr(model.get_decoder().layers[layer], "input_layernorm", nn.Identity())(states)
-
-
 def early_states(model: PreTrainedModel, layer: int, ids: Tensor) -> Tensor:
-    """Hidden states (B, N, D) that enter a layer, running only the layers below it. ids (B, N)."""
-    decoder = model.get_decoder()
-    below = copy.copy(decoder)
-    below._modules = {**decoder._modules, "layers": decoder.layers[:layer], "norm": nn.Identity()}
-    return entering(model, layer, below(ids, use_cache=False).last_hidden_state)
+    """Hidden states (B, N, D) that enter a layer's attention, running only the layers below it. ids (B, N)."""
+    states = single_pass(model, ids, layer, remember=False).infini_layers[layer].entering
+    assert states is not None
+    return states
 
 
 @torch.no_grad()

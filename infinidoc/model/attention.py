@@ -13,6 +13,7 @@ attention, so that with an empty memory, or with closed gates, every logit is th
 
 import copy
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -31,7 +32,7 @@ CLOSED = float("-inf")  # σ(−∞) = 0: a gate that lets exactly nothing of th
 QUERY_BLOCK = 128  # queries of one row and head at a time: their scores stay in a core's own cache
 
 
-class Enough(Exception):
+class _Enough(Exception):
     """Ends a forward pass from within, as soon as all that was wanted of it is known (see `single_pass`)."""
 
 
@@ -93,7 +94,7 @@ class InfiniLayer(DynamicLayer):
         self.kernel, self.parameters, self.remembers = kernel, parameters, remembers
         self.state: State | None = None
         self.recording = True  # keep what a fold needs; a reader that won't fold switches it off
-        self.tapped = self.blocked = self.last = False  # see CompressiveMemory.single_pass
+        self.tapped = self.blocked = self.last = False  # see single_pass
         self.entering: Tensor | None = None
         self._keys: list[Tensor] = []
         self._weights: list[Tensor] = []
@@ -178,7 +179,7 @@ class CompressiveMemory(Cache):
 
     def __init__(self, model: PreTrainedModel, state: list[State] | None = None):
         modules = attention_modules(model)
-        if not hasattr(modules[0], "infini"):
+        if not is_attached(model):
             raise ValueError("infini-attention is not attached to this model: call attach(model) first")
         kernel, first = KERNELS[model.config.infini_kernel], model.config.infini_first_layer
         self.infini_layers = [InfiniLayer(kernel, m.infini, index >= first) for index, m in enumerate(modules)]
@@ -212,19 +213,6 @@ class CompressiveMemory(Cache):
         """Stops keeping what a fold would need: a little faster, for answering."""
         for layer in self.infini_layers:
             layer.recording = False
-        return self
-
-    def single_pass(self, tap: int | None, remember: bool = True) -> Self:
-        """For reading documents, where no output of the model is wanted: the pass ends with `Enough`.
-
-        What enters the attention of layer `tap` (B, N, D) is kept in that layer's `entering`. Nothing above the last
-        layer that is needed runs: without `remember` that is `tap`, which saves most of the model. Local attention may
-        round differently from the base model's, where that is faster.
-        """
-        for index, layer in enumerate(self.infini_layers):
-            layer.recording, layer.blocked, layer.tapped = remember, True, index == tap
-        needed = [i for i, layer in enumerate(self.infini_layers) if layer.tapped or (remember and layer.remembers)]
-        self.infini_layers[max(needed)].last = True
         return self
 
     def copy(self) -> Self:
@@ -263,6 +251,30 @@ def attach(model: PreTrainedModel, kernel: str = "least_squares", first_layer: i
     model.set_attn_implementation(NAME)
 
 
+def is_attached(model: PreTrainedModel) -> bool:
+    return hasattr(attention_modules(model)[0], "infini")
+
+
+def single_pass(model: PreTrainedModel, ids: Tensor, tap: int | None, remember: bool = True) -> CompressiveMemory:
+    """Token ids (B, N) through the model, for nothing but what comes back: a memory with the window that a fold needs,
+    and what enters the attention of layer `tap` (B, N, D), in that layer's `entering`.
+
+    Nothing above the last layer that is needed runs: without `remember` that is `tap`, which saves most of the model.
+    Local attention may round differently from the base model's, where that is faster. A model that infini-attention
+    isn't attached to gets it, which changes nothing that it computes.
+    """
+    if not is_attached(model):
+        attach(model)
+    memory = CompressiveMemory(model)
+    layers = memory.infini_layers
+    for index, layer in enumerate(layers):
+        layer.recording, layer.blocked, layer.tapped = remember, True, index == tap
+    layers[max(i for i, layer in enumerate(layers) if layer.tapped or (remember and layer.remembers))].last = True
+    with suppress(_Enough):
+        model.get_decoder()(input_ids=ids, past_key_values=memory, use_cache=True)
+    return memory
+
+
 def _hand_over(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     cache = kwargs.get("past_key_values")
     if isinstance(cache, CompressiveMemory):
@@ -291,7 +303,7 @@ def infini_attention(
         new = key[:, :, -query.shape[2] :]
         layer.record(unrotate(new, rotation), module.infini.write_weights(hidden))
     if layer.last:
-        raise Enough
+        raise _Enough
     if layer.blocked and attention_mask is None and query.dtype is torch.bfloat16 and query.device.type == "cpu":
         local = causal_attention(query, key, value, kwargs.get("scaling"))
     else:

@@ -1,7 +1,6 @@
 """Segments through the model: token ids in, addresses and compressive memory out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor
 
 from infinidoc.model.addresses import AddressHead
-from infinidoc.model.attention import CompressiveMemory, Enough
+from infinidoc.model.attention import single_pass
 from infinidoc.model.base import BaseModel
 from infinidoc.model.kernels import State
 from infinidoc.model.threads import one_core_each
@@ -98,10 +97,8 @@ class Encoder:
         start, device = self.base.start, self.base.device
         ids, mask = side_by_side([segments.get(row, ()) for row in range(seat.rows)], start, seat.width)
         tap = self.head.layer if self.head is not None else None
-        memory = CompressiveMemory(self.base.model).single_pass(tap, self.remember)
-        with suppress(Enough):
-            # Padding comes last, so causal attention hides it from every token that counts: no mask is needed.
-            self.base.model.get_decoder()(input_ids=ids.to(device), past_key_values=memory, use_cache=True)
+        # Padding comes last, so causal attention hides it from every token that counts: no mask is needed.
+        memory = single_pass(self.base.model, ids.to(device), tap, self.remember)
         entering = memory.infini_layers[tap].entering if tap is not None else None
         memory.fold(mask.to(device))
         state = [layer.total() for layer in memory.state] if memory.state is not None else None

@@ -8,10 +8,10 @@ from transformers import AutoModelForCausalLM
 
 from infinidoc.model.attention import (
     CompressiveMemory,
-    Enough,
     attach,
     attention_modules,
     causal_attention,
+    single_pass,
     unrotate,
 )
 from infinidoc.model.base import load_base
@@ -349,9 +349,7 @@ def test_a_single_pass_runs_nothing_above_what_is_needed_and_leaves_the_same(tin
     hook.remove()
     whole.fold()
     seen = layers_run(model)
-    memory = CompressiveMemory(model).single_pass(tap=1, remember=remember)
-    with pytest.raises(Enough):
-        model.get_decoder()(ids, past_key_values=memory)
+    memory = single_pass(model, ids, tap=1, remember=remember)
     assert seen == expected
     assert torch.equal(memory.infini_layers[1].entering, entering[0])
     memory.fold()
