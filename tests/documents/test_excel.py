@@ -190,7 +190,7 @@ def test_what_is_hidden_is_left_out():
     document = read(book)
     assert document.text == "Sheet Sheet\nName: Ann; Pay: 1\nName: Cid; Pay: 3"
     assert document.pages == 1
-    assert document.notes == ("sheet Old is hidden, and left out",)
+    assert document.notes == ("1 row of sheet Sheet hidden, and left out", "sheet Old is hidden, and left out")
     assert document.locate(document.text.index("Cid")) == "sheet Sheet, row 4"
 
 

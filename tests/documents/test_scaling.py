@@ -6,6 +6,9 @@ import pytest
 
 from infinidoc.documents.document import Unreadable
 from infinidoc.documents.formats import read_document
+from tests.documents import samples
+from tests.documents.test_word import item, level, numbering, p
+from tests.documents.test_word import members as word
 
 XHTML = '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><p>x'
 
@@ -30,12 +33,12 @@ PAGES = {
 }
 
 
-def seconds(data: bytes) -> float:
+def seconds(data: bytes, name: str = "a.html") -> float:
     times = []
     for _ in range(3):
         start = time.process_time()
         try:
-            read_document("a.html", data)
+            read_document(name, data)
         except Unreadable as error:
             assert str(error) in ("nested too deeply", "its markup is too tangled", "empty")  # noqa: PT017
         times.append(time.process_time() - start)
@@ -50,3 +53,24 @@ def test_pages(name):
         return (before + "".join(part.format(n=n) for n in range(size // len(part))) + after).encode()
 
     assert seconds(page(120_000)) < 8 * seconds(page(30_000)) + 0.1
+
+
+def styles(n: int) -> bytes:
+    based = (f'<w:style w:styleId="s{i}"><w:basedOn w:val="s{i + 1}"/></w:style>' for i in range(n))
+    return samples.archive(word(p("x", properties='<w:pStyle w:val="s0"/>') * n, styles="".join(based)))
+
+
+def notes(n: int) -> bytes:
+    body = p(*(f'<w:r><w:footnoteReference w:id="{i}"/></w:r>' for i in range(n)))
+    return samples.archive(
+        word(body, footnotes="".join(f'<w:footnote w:id="{i}">{p("x")}</w:footnote>' for i in range(n)))
+    )
+
+
+def items(n: int) -> bytes:
+    return samples.archive(word(item("x") * n, numbering=numbering(level(0, "decimal", "%1."))))
+
+
+@pytest.mark.parametrize("document", [styles, notes, items])
+def test_word(document):
+    assert seconds(document(2000), "a.docx") < 8 * seconds(document(500), "a.docx") + 0.1

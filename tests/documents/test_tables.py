@@ -46,6 +46,19 @@ def test_a_form_is_read_label_by_label():
     assert csv("Name,Ann\nAge,7\nAllergy,nuts\nShoes,31\n") == "Name; Ann\nAge; 7\nAllergy; nuts\nShoes; 31"
 
 
+def test_a_form_in_two_columns_is_no_table_with_names():
+    rows = ["Name|Tom Ash|School|Hill Lane", "Allergy|nuts|Group|2", "Phone|0123 456|Doctor|Lee"]
+    assert html(table(*rows)) == "\n".join(row.replace("|", " | ") for row in rows)
+    rows = ["Name|Age|City", "Ann|41|Rome", "Bob|29|Oslo"]
+    assert html(table(*rows)).startswith("Name: Ann; Age: 41; City: Rome\n")
+
+
+def test_the_line_by_which_excel_knows_the_delimiter():
+    document = read_document("a.csv", b"sep=;\nName;Age\nAnn, Bob;4\n")
+    assert document.text == "Name: Ann, Bob; Age: 4"
+    assert document.locate(0) == "row 3"
+
+
 def test_labels_beside_values_in_html():
     page = "<table><tr><th colspan=2>Ann Sorrel<tr><th>Born<td>1900<tr><th>Died<td>1984, at sea</table>"
     assert html(page) == "Ann Sorrel\nBorn: 1900\nDied: 1984, at sea"
@@ -71,8 +84,8 @@ def test_tables_side_by_side_may_have_the_same_names():
 
 
 def test_a_row_far_down_after_an_empty_one_keeps_the_names():
-    rows = ["Name,City"] + ["Ann,Rome"] * 40 + ["", "Bob,Oslo"]
-    assert csv("\n".join(rows)).endswith("Name: Bob; City: Oslo")
+    rows = ["Name,City,Note", *["Ann,Rome,x"] * 40, "", "Bob,Oslo,", "Cid,Kiev,y"]
+    assert csv("\n".join(rows)).endswith("\nName: Bob; City: Oslo\nName: Cid; City: Kiev; Note: y")
 
 
 # Cells that reach over others

@@ -2,20 +2,26 @@
 
 import csv
 import io
+import re
 
 from infinidoc.documents.charset import clean, decode
 from infinidoc.documents.document import Document
 from infinidoc.documents.formats.composer import Composer
 from infinidoc.documents.formats.rows import describe
 
+_TOLD = re.compile(r"sep=([,;|\t])\n", re.I)
+
 
 def read(data: bytes, format: str) -> Document:
     text = clean(decode(data))
     csv.field_size_limit(2**31 - 1)  # a C long, which has 32 bits on Windows
-    delimiter = "\t" if format == "tsv" else _delimiter(text)
+    told = _TOLD.match(text)  # Excel takes it for no row
+    if told:
+        text = text[told.end() :]
+    delimiter = told[1] if told else "\t" if format == "tsv" else _delimiter(text)
     composer = Composer()
     for number, line in describe(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):
-        composer.mark(f"row {number}")
+        composer.mark(f"row {number + bool(told)}")
         composer.add(line, "\n")
     return composer.document(format)
 

@@ -4,6 +4,7 @@ Headers come first and footers last, each once; a note or a comment follows the 
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from infinidoc.documents.formats import read_document
 from infinidoc.documents.formats.composer import Composer
 from infinidoc.documents.formats.counting import FORMATS
 from infinidoc.documents.formats.ooxml.drawing import chosen, graphic
-from infinidoc.documents.formats.ooxml.numbering import Numbering
+from infinidoc.documents.formats.ooxml.numbering import Numbering, ancestry
 from infinidoc.documents.formats.ooxml.package import Package, is_on, qn, value
 from infinidoc.documents.formats.ooxml.runs import Runs
 from infinidoc.documents.formats.rows import describe
@@ -45,7 +46,9 @@ class _Reader:
         self._notes = {kind: self._notes_by_id(kind) for kind in (*_NOTES, "comment")}
         self._counted = {kind: int(self._note_property(kind, "numStart")) - 1 for kind in _NOTES}
         self._runs = Runs(self._styles, self._set_aside)
-        self._asides: list[tuple[Any, str]] = []  # what the paragraph refers to, and the form in which it is written
+        self._asides: deque[tuple[Any, str]] = (
+            deque()
+        )  # what the paragraph refers to, and the form in which it is written
         self._carried = ""  # text of a paragraph whose end was deleted: it goes on in the next one
         self._in_list = False
         self.composer = Composer()
@@ -87,7 +90,7 @@ class _Reader:
         """The number that Word puts before the paragraph, and its text."""
         text = self._carried + self._runs.text(paragraph)
         mark = paragraph.find(f"{qn('w:pPr')}/{qn('w:rPr')}")
-        if mark is not None and mark.find(qn("w:del")) is not None:
+        if mark is not None and (mark.find(qn("w:del")) is not None or mark.find(qn("w:moveFrom")) is not None):
             self._carried = text
             return "", ""
         self._carried = ""
@@ -116,7 +119,7 @@ class _Reader:
     def _add_table(self, table: Any) -> None:
         rows: list[list[str | None]] = []
         elements = [row for row in _children(table, _ROW) if not _is_gone(row)]
-        cells = [list(_children(row, _CELL)) for row in elements]
+        cells = [[cell for cell in _children(row, _CELL) if not _is_gone(cell)] for row in elements]
         heads = 0
         while heads < len(elements) and is_on(elements[heads].find(f"{qn('w:trPr')}/{qn('w:tblHeader')}")):
             heads += 1
@@ -196,7 +199,7 @@ class _Reader:
 
     def _add_asides(self) -> None:
         while self._asides:
-            element, form = self._asides.pop(0)
+            element, form = self._asides.popleft()
             if element.tag == qn("w:txbxContent"):
                 self._add_blocks(element)
                 self._end_of_text()
@@ -242,7 +245,7 @@ class _Reader:
     # Styles
 
     def _is_heading(self, name: str) -> bool:
-        for style in self._ancestry(name):
+        for style in ancestry(self._styles, name):
             if re.match(r"(heading \d|title$)", value(style, "w:name"), re.I) or _outline(style):
                 return True
         return False
@@ -254,16 +257,8 @@ class _Reader:
             look.get(qn("w:firstRow")) in ("1", "true") or int(look.get(qn("w:val"), "0"), 16) & 0x20
         ):
             return False
-        parts = (part for style in self._ancestry(value(table, "w:tblPr/w:tblStyle")) for part in style)
+        parts = (part for style in ancestry(self._styles, value(table, "w:tblPr/w:tblStyle")) for part in style)
         return any(part.get(qn("w:type")) == "firstRow" for part in parts if part.tag == qn("w:tblStylePr"))
-
-    def _ancestry(self, name: str) -> Iterator[Any]:
-        """A style, and those that it is based on."""
-        seen: set[str] = set()
-        while name in self._styles and name not in seen:
-            seen.add(name)
-            yield self._styles[name]
-            name = value(self._styles[name], "w:basedOn")
 
 
 def _children(container: Any, wanted: frozenset[str]) -> Iterator[Any]:
@@ -285,11 +280,10 @@ def _outline(element: Any) -> bool:
     return value(element, "w:pPr/w:outlineLvl") in set("012345678")
 
 
-def _is_gone(row: Any) -> bool:
-    properties = row.find(qn("w:trPr"))
-    return properties is not None and (
-        properties.find(qn("w:del")) is not None or is_on(properties.find(qn("w:hidden")))
-    )
+def _is_gone(element: Any) -> bool:
+    """Whether a row or a cell was deleted, or is hidden."""
+    gone = [element.find("/".join(map(qn, path.split("/")))) for path in ("w:trPr/w:del", "w:tcPr/w:cellDel")]
+    return any(found is not None for found in gone) or is_on(element.find(f"{qn('w:trPr')}/{qn('w:hidden')}"))
 
 
 def _is_bold(cells: list[Any]) -> bool:

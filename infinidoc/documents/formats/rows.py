@@ -126,7 +126,9 @@ def _header(ahead: list[_Line], before: _Header | None, named: bool) -> _Header 
     evident = heads > 1 or _has_numbers_below(table[at].cells, below)
     if before:
         columns = {cell.column for cell in table[at].cells}
-        return _combined(table[at : at + heads]) if evident or columns != set(before.names) else None
+        return _combined(table[at : at + heads]) if evident or not columns <= set(before.names) else None
+    if not named and heads == 1 and _may_be_form(table[at].cells, below):
+        return None
     return _combined(table[at : at + heads]) if named or evident or len(table[at].cells) == widest > 2 else None
 
 
@@ -139,6 +141,17 @@ def _can_name(cells: list[_Cell], below: list[_Line]) -> bool:
     values = [bool(_NUMBER.fullmatch(line.cells[-1].text)) for line in below if len(line.cells) == 2]
     labels = sum(line.cells[0].text.endswith(":") for line in below)
     return labels < 0.5 * len(below) and not 0.3 < sum(values) / max(1, len(values)) < 0.7
+
+
+def _may_be_form(cells: list[_Cell], below: list[_Line]) -> bool:
+    """Whether these can be pairs of labels and values: every second column has words, the others have mixed values."""
+    columns: dict[int, list[bool]] = {n: [] for n in range(len(cells))}
+    for line in below:
+        for cell in line.cells:
+            columns.setdefault(cell.column, []).append(bool(_NUMBER.fullmatch(cell.text)))
+    labels = [is_number for n in columns if n % 2 == 0 for is_number in columns[n]]
+    values = [is_number for n in columns if n % 2 for is_number in columns[n]]
+    return len(columns) % 2 == 0 and not any(labels) and not all(values)
 
 
 def _are_names(cells: list[_Cell]) -> bool:

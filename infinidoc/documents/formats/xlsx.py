@@ -1,5 +1,6 @@
 """Excel workbooks: the cells of each sheet as they are shown, row by row; what is hidden is left out."""
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,20 +28,23 @@ def read(data: bytes, format: str) -> Document:
             notes.append(f"sheet {name} is hidden, and left out")
         elif relation and relation.part in package:
             pages += 1
-            _add(composer, name, package, relation.part, values)
+            if hidden := _add(composer, name, package, relation.part, values):
+                notes.append(f"{hidden} {'row' if hidden == 1 else 'rows'} of sheet {name} hidden, and left out")
     return composer.document(format, pages, notes)
 
 
-def _add(composer: Composer, name: str, package: Package, part: str, values: Values) -> None:
+def _add(composer: Composer, name: str, package: Package, part: str, values: Values) -> int:
+    """Adds a sheet; how many rows are hidden."""
     composer.mark(f"sheet {name}", breaks=True)
+    hidden_rows: list[int] = []
     numbers: list[int] = []  # of the rows in the file, by those of the rows that are shown
 
     def rows() -> Iterator[list[str | None]]:
-        for number, row in grid(package, part, values):
+        for number, row in grid(package, part, values, hidden_rows):
             numbers.append(number)
             yield row
 
-    comments = sorted(_comments(package, part))
+    comments = deque(sorted(_comments(package, part)))
     is_empty = True
 
     def add(line: str, number: int = 0) -> None:
@@ -54,12 +58,13 @@ def _add(composer: Composer, name: str, package: Package, part: str, values: Val
     for index, line in describe(rows()):
         number = numbers[index - 1]
         while comments and comments[0][0] < number:
-            add(comments.pop(0)[1])
+            add(comments.popleft()[1])
         add(line, number)
     for _, comment in comments:
         add(comment)
     for text in _drawn(package, part):
         add(text)
+    return len(hidden_rows)
 
 
 def _strings(package: Package) -> list[str]:

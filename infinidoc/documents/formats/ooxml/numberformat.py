@@ -22,6 +22,7 @@ _TOKEN = re.compile(
     |(?P<exponent>E[+-])|(?P<digit>[0#?])|(?P<point>\.)|(?P<comma>,)|(?P<percent>%)|(?P<slash>/)|(?P<at>@)|(?P<other>.)""",
     re.I | re.S | re.X,
 )
+_LONGEST = 255  # characters of a code, in Excel
 _CONDITION = re.compile(r"\[([<>=]+)\s*(-?[\d.]+)\]")
 _COMPARED = {
     "<": operator.lt,
@@ -73,7 +74,7 @@ def text_as_shown(value: str, code: str) -> str:
 @lru_cache(maxsize=1000)
 def _sections(code: str) -> list[_Section]:
     sections: list[_Section] = [_Section([], None)]
-    for match in _TOKEN.finditer(code or "General"):
+    for match in _TOKEN.finditer(code if 0 < len(code) <= _LONGEST else "General"):
         kind, text = match.lastgroup or "other", match[0]
         if text == ";":
             sections.append(_Section([], None))

@@ -1,6 +1,7 @@
 """The numbers that Word makes itself: 1., (a), iv, Article Two."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ from infinidoc.documents.formats.counting import FORMATS
 from infinidoc.documents.formats.ooxml.package import is_on, qn, value
 
 _LEVELS = 9
+_GENERATIONS = 12
 _PLACE = re.compile(r"%([1-9])")
 
 
@@ -85,15 +87,13 @@ class Numbering:
         """The list that a paragraph belongs to, by itself or by its style, and its level there."""
         properties = paragraph.find(qn("w:pPr"))
         number, depth = _number(properties)
-        style = value(properties, "w:pStyle") or self._default
-        for _ in range(len(self._styles)):
-            if number is not None or style not in self._styles:
+        for style in ancestry(self._styles, value(properties, "w:pStyle") or self._default):
+            if number is not None:
                 break
-            number, given = _number(self._styles[style].find(qn("w:pPr")))
+            number, given = _number(style.find(qn("w:pPr")))
             if depth is None:
-                levels = self._levels(number)
-                depth = next((n for n, level in levels.items() if level.style == style), given)
-            style = value(self._styles[style], "w:basedOn")
+                name = style.get(qn("w:styleId"))
+                depth = next((n for n, level in self._levels(number).items() if level.style == name), given)
         return number or "", min(depth or 0, _LEVELS - 1)
 
     def _levels(self, number: str | None) -> dict[int, _Level]:
@@ -120,6 +120,15 @@ class Numbering:
                 del counted[other]
                 state.begun -= {begun for begun in state.begun if begun[1] == other}
         return counted
+
+
+def ancestry(styles: dict[str, Any], name: str) -> Iterator[Any]:
+    """A style, and those that it is based on; Word doesn't go on for longer than ten, or in circles."""
+    for _ in range(_GENERATIONS):
+        if name not in styles:
+            return
+        yield styles[name]
+        name = value(styles[name], "w:basedOn")
 
 
 def _level(element: Any) -> tuple[int, _Level]:

@@ -30,36 +30,41 @@ class Row(NamedTuple):
 
 
 class _Merge(NamedTuple):
-    left: int
     right: int
     bottom: int
     text: str
 
 
-def grid(package: Package, part: str, values: Values) -> Iterator[tuple[int, list[str | None]]]:
+def grid(package: Package, part: str, values: Values, hidden_rows: list[int]) -> Iterator[tuple[int, list[str | None]]]:
     """Each row that a person sees, with its number, as `rows.describe` takes it; an empty one where there is a gap.
 
-    Raises Unreadable for more than MAX_CHARACTERS.
+    Adds the numbers of rows that are hidden, and not empty, to `hidden_rows`. Raises Unreadable for more than
+    MAX_CHARACTERS.
     """
     merges = _merges(package, part)
-    reaching: list[_Merge] = []  # merged cells that go on in rows below
+    reaching: dict[int, _Merge] = {}  # merged cells that go on in rows below, by their first column
     hidden: set[int] = set()  # columns
     before, size = 0, 0
     for number, is_hidden, cells in _rows(package, part, values, hidden):
-        reaching = [merge for merge in reaching if merge.bottom >= number]
-        is_empty = not any(cells.values())
-        cells = cells | {merge.left: merge.text for merge in reaching}
-        spans = [(merge.left, merge.right) for merge in reaching]
-        for left, right, bottom in merges.pop(number, ()):
-            spans.append((left, right))
-            if bottom > number and cells.get(left):
-                reaching.append(_Merge(left, right, bottom, cells[left]))
-        covered = {column for left, right in spans for column in range(left + 1, right + 1)}
-        if is_hidden:
-            continue
         if number > before + 1:
             yield number - 1, []
         before = number
+        reaching = {left: merge for left, merge in reaching.items() if merge.bottom >= number}
+        is_empty = not any(cells.values())
+        if is_empty and number not in merges:
+            if not is_hidden:
+                yield number, []
+            continue
+        cells = cells | {left: merge.text for left, merge in reaching.items()}
+        spans = [(left, merge.right) for left, merge in reaching.items()]
+        for left, right, bottom in merges.pop(number, ()):
+            spans.append((left, right))
+            if bottom > number and cells.get(left):
+                reaching[left] = _Merge(right, bottom, cells[left])
+        covered = {column for left, right in spans for column in range(left + 1, right + 1)}
+        if is_hidden:
+            hidden_rows += [] if is_empty else [number]
+            continue
         width = 0 if is_empty else 1 + max([*cells, *covered])
         size += width + sum(map(len, cells.values()))
         if size > MAX_CHARACTERS:
