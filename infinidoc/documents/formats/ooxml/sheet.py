@@ -23,7 +23,7 @@ class Values(NamedTuple):
     since_1904: bool
 
 
-class Row(NamedTuple):
+class _Row(NamedTuple):
     number: int
     is_hidden: bool
     cells: dict[int, str]  # by column, from 0
@@ -75,9 +75,9 @@ def grid(package: Package, part: str, values: Values, hidden_rows: list[int]) ->
         )
 
 
-def _rows(package: Package, part: str, values: Values, hidden: set[int]) -> Iterator[Row]:
+def _rows(package: Package, part: str, values: Values, hidden: set[int]) -> Iterator[_Row]:
     """All rows that the sheet holds. Adds the hidden columns, which come before them, to `hidden`."""
-    row = Row(0, False, {})
+    row = _Row(0, False, {})
     column, cell = -1, {}
     value: list[str] = []
     formula: list[str] = []
@@ -104,7 +104,7 @@ def _rows(package: Package, part: str, values: Values, hidden: set[int]) -> Iter
             elif name == "row":
                 given = attributes.get("r", "")
                 number = int(given) if re.fullmatch("[0-9]{1,7}", given) else 0
-                row = Row(max(number, row.number + 1), _is_true(attributes.get("hidden")), {})
+                row = _Row(max(number, row.number + 1), _is_true(attributes.get("hidden")), {})
                 column = -1
             elif name == "col" and _is_true(attributes.get("hidden")):
                 first, last = int(attributes.get("min", "1")), int(attributes.get("max", "0"))
