@@ -84,7 +84,7 @@ def remove(
 
     found = facts(name)
     if not yes:
-        typer.confirm(f"Delete the collection at {found['directory']} ({found['documents']:,} documents)?", abort=True)
+        render.confirm(f"Delete the collection at {found['directory']} ({found['documents']:,} documents)?")
     places.remove(name)
     render.out.print(f"removed {found['directory']}")
 

@@ -79,7 +79,7 @@ def list_models(json: JsonOption = False) -> None:
 
 
 @app.command()
-def pull(name: Name = None) -> None:
+def pull(name: Name = None, json: JsonOption = False) -> None:
     """Fetch a model, and convert it if it needs that. Does nothing if it is there.
 
     Examples:
@@ -92,6 +92,9 @@ def pull(name: Name = None) -> None:
     """
     there = base.find(name) is not None
     model = _plain(base.describe(base.base_name(name), fetch(name)))
+    if json:
+        render.print_json(model)
+        return
     state = "is already there" if there else "is ready"
     about = f"{render.size(model['size'])}, digest {model['digest'][:12]}"
     render.out.print(f"{model['name']} {state}: {model['path']} ({about})")

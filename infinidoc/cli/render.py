@@ -86,6 +86,13 @@ def note(text: str) -> None:
     err.print(text, style="dim")
 
 
+def confirm(question: str) -> None:
+    """Asks, and ends the command unless the answer is yes."""
+    import typer
+
+    typer.confirm(printable(question), abort=True)
+
+
 def print_document(text: str) -> None:
     """A whole text: byte for byte into a file or a pipe, which it can't steer, as `write` has it on a terminal."""
     if sys.stdout.isatty():

@@ -107,6 +107,6 @@ def remove(
             render.out.print(f"removed {render.plural(len(gone), 'example')}; {name} has {left} left")
             return
     if not yes:
-        typer.confirm(f"Delete the task {name} ({count:,} examples)?", abort=True)
+        render.confirm(f"Delete the task {name} ({count:,} examples)?")
     found = places.remove(name)
     render.out.print(f"removed {found}")

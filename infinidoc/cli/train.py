@@ -3,13 +3,14 @@
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from infinidoc.cli import render
+from infinidoc.cli.adapters import plain
 from infinidoc.cli.models import fetch
-from infinidoc.cli.options import ModelOption
+from infinidoc.cli.options import JsonOption, ModelOption
 from infinidoc.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -38,11 +39,13 @@ Steps = Annotated[int | None, typer.Option(min=1, help="How many steps; default:
 Seed = Annotated[int, typer.Option(help="Another seed, another run.")]
 Processes = Annotated[int | None, typer.Option(min=1, help="How many side by side, each with its share of the cores.")]
 Init = Annotated[list[str], typer.Option(help="An adapter to start from: a name, or a run's directory. Repeatable.")]
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16: what the frozen base model computes in.")]
+Precision = Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="What the frozen base model computes in.")]
 
 
 @app.command("address-head")
-def address_head(out: Out, steps: Steps = None, seed: Seed = 0, model: ModelOption = None) -> None:
+def address_head(
+    out: Out, steps: Steps = None, seed: Seed = 0, model: ModelOption = None, json: JsonOption = False
+) -> None:
     """Train recall: which passages does a question need? Minutes on two cores.
 
     Example:
@@ -62,7 +65,7 @@ def address_head(out: Out, steps: Steps = None, seed: Seed = 0, model: ModelOpti
             show(f"{what}, {done}/{total}", done, total)
 
         card = train_address_head(model, settings, out, notify)
-    done(card)
+    done(card, json)
 
 
 def trains(part: str, text: str) -> None:
@@ -77,8 +80,9 @@ def trains(part: str, text: str) -> None:
         init: Init = [],  # noqa: B006
         precision: Precision = "auto",
         model: ModelOption = None,
+        json: JsonOption = False,
     ) -> None:
-        run(part, out, steps, seed, processes, init, precision, model)
+        run(part, out, steps, seed, processes, init, precision, model, json)
 
 
 trains(
@@ -137,11 +141,15 @@ def run(
     init: list[str],
     precision: str,
     model: str | None,
+    json: bool,
 ) -> None:
+    from infinidoc.model import adapters
     from infinidoc.training.recipes import PARTS
     from infinidoc.training.run import train
     from infinidoc.training.trainer import Step
 
+    for name in init:
+        adapters.find(name)  # complains before seconds go into loading the model
     fetch(model)
     recipe = PARTS[part]
     settings = replace(
@@ -155,10 +163,13 @@ def run(
             show(what, step.step, settings.steps)
 
         card = train(model, settings, out, notify, precision)
-    done(card)
+    done(card, json)
     if find_spec("matplotlib") is None:
         render.note(f"the curves of {out / 'log.csv'} are drawn with matplotlib: pip install 'infinidoc[train]'")
 
 
-def done(card: "AdapterCard") -> None:
+def done(card: "AdapterCard", json: bool) -> None:
+    if json:
+        render.print_json(plain(card))
+        return
     render.out.print(f"{card.path / 'adapter.safetensors'}: {', '.join(card.parts)}, {render.size(card.size)}")

@@ -74,3 +74,16 @@ def test_list_names_where_they_are(tiny, tmp_path):
 def test_help_explains_the_parts():
     for arguments in (["train"], ["train", "joined"], ["adapters", "use"]):
         assert "infinidoc" in invoke(*arguments, "--help").stdout
+
+
+def test_an_adapter_to_start_from_is_looked_for_before_anything_else(tiny, tmp_path, quick):
+    with pytest.raises(InfinidocError, match="no adapter nobody"):
+        invoke("train", "joined", "--init", "nobody", "--out", tmp_path / "run", "--model", tiny)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_was_trained_as_json(tiny, tmp_path, quick):
+    made = json.loads(
+        invoke("train", "reader", "--out", tmp_path / "run", "--model", tiny, "--precision", "fp32", "--json").stdout
+    )
+    assert (made["path"], made["parts"]) == (str(tmp_path / "run"), ["reader"])

@@ -51,6 +51,11 @@ def test_list_leaves_out_what_is_damaged(fresh: Path) -> None:
     assert json.loads(run("list", "--json").stdout) == {"models": []}
 
 
+def test_pull_as_json(tiny: Path) -> None:
+    pulled = json.loads(run("pull", str(tiny), "--json").stdout)
+    assert (pulled["path"], pulled["digest"]) == (str(tiny), base.base_digest(str(tiny)))
+
+
 def test_show(tiny: Path) -> None:
     result = run("show", str(tiny))
     assert result.exit_code == 0

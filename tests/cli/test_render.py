@@ -92,6 +92,9 @@ def test_a_terminal_without_unicode_still_gets_everything():
     assert json.loads(plain) == document.decode() == ODD
 
 
+PRINTING = ("print", "sys.stdout.write", "sys.stderr.write", "typer.echo", "typer.confirm", "typer.prompt")
+
+
 def test_nothing_else_in_the_command_line_prints():
     """No call site can forget `printable`, because none can reach a stream but through render.py."""
     for file in Path(infinidoc.cli.__file__).parent.glob("*.py"):
@@ -103,7 +106,15 @@ def test_nothing_else_in_the_command_line_prints():
                 assert not any(module.split(".")[0] == "rich" for module in modules), file
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
-                assert called not in ("print", "sys.stdout.write", "sys.stderr.write", "typer.echo"), file
+                forbidden = (
+                    "print",
+                    "sys.stdout.write",
+                    "sys.stderr.write",
+                    "typer.echo",
+                    "typer.confirm",
+                    "typer.prompt",
+                )
+                assert called not in forbidden, file
             if isinstance(node, ast.Attribute):
                 assert node.attr not in ("console", "stream"), file
 
