@@ -9,3 +9,11 @@ class InfinidocError(Exception):
 
     def __init__(self, message: str, hint: str | None = None):
         super().__init__(message if hint is None else f"{message}: {hint}")
+
+
+class Unwritable(InfinidocError):
+    """Nothing is wrong with what is kept, but it can't be changed now: a full or read-only disk, another process."""
+
+
+class Damaged(InfinidocError):
+    """What is on the disk is not what was written."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from infinidoc.errors import InfinidocError
+from infinidoc.errors import Unwritable
 
 PRIVATE = 0o600  # for what only its owner may read
 UNFINISHED = ".*.tmp"  # what a crash may leave beside a file: a pattern for whoever sweeps
@@ -46,7 +46,7 @@ def replacing(target: Path, mode: int = 0o666) -> Iterator[Path]:
     """An empty file beside `target` to write to; on leaving it becomes `target`, in one step and for good.
 
     A crash or an exception at any instant leaves what was there before. Directories are made as needed. `mode` is
-    narrowed by the umask. Raises InfinidocError where the disk is full, or may not be written to.
+    narrowed by the umask. Raises Unwritable where the disk is full, or may not be written to.
     """
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -75,10 +75,10 @@ def write_json(target: Path, value: Any) -> None:
     write(target, json.dumps(value, indent=1, ensure_ascii=False))
 
 
-def cant_write(target: Path, error: OSError) -> InfinidocError:
+def cant_write(target: Path, error: OSError) -> Unwritable:
     """One line for a file that couldn't be written: why, and what to do."""
     reason = (error.strerror or str(error)).lower()
-    return InfinidocError(f"{target} can't be written ({reason})", _HINTS.get(error.errno or 0))
+    return Unwritable(f"{target} can't be written ({reason})", _HINTS.get(error.errno or 0))
 
 
 def _sync(file: Path) -> None:

@@ -1,5 +1,10 @@
 """Every test has a home and a working directory of its own; the real base model is shared."""
 
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -39,3 +44,18 @@ def real_base():
         patch.setenv("INFINIDOC_HOME", str(REAL_HOME))
         patch.delenv("INFINIDOC_MODEL", raising=False)
         return load_base()
+
+
+@pytest.fixture
+def as_nobody(monkeypatch):
+    """A world-readable working directory, and no superuser: root may read everything."""
+    directory = Path(tempfile.mkdtemp())
+    directory.chmod(0o755)
+    monkeypatch.chdir(directory)
+    root = os.geteuid() == 0
+    yield lambda: os.seteuid(65534) if root else None
+    if root:
+        os.seteuid(0)
+    for path in directory.rglob("*"):
+        path.chmod(0o755)
+    shutil.rmtree(directory)

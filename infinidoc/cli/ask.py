@@ -149,6 +149,8 @@ def print_sources(sources: "list[Source]") -> None:
     for number, source in enumerate(sources, 1):
         render.out.print(f"{number}. {source.document}, {source.place}", style="cyan", end="")
         render.out.print(f"  {source.score:.2f}", style="dim")
+        if source.also_in:
+            render.out.print(f"   also in {', '.join(source.also_in)}", style="cyan")
         render.out.print(f"   {render.shortened(source.text, SHOWN_CHARACTERS)}", style="dim")
 
 

@@ -7,8 +7,9 @@ import typer
 
 from infinidoc.cli import render
 from infinidoc.cli.options import JsonOption
+from infinidoc.errors import Damaged, InfinidocError
 
-app = typer.Typer(no_args_is_help=True, help="List, show, remove and rename collections.")
+app = typer.Typer(no_args_is_help=True, help="List, show, check, repair, remove and rename collections.")
 
 Name = Annotated[str, typer.Argument(help='The collection; "." is this directory\'s own.')]
 
@@ -33,18 +34,27 @@ def list_(json: JsonOption = False) -> None:
     """
     from infinidoc.memory.places import places
 
-    found = [facts(place.name) for place in places()]
+    found: list[dict[str, Any]] = []
+    for place in places():
+        try:
+            found.append(facts(place.name))
+        except InfinidocError as error:  # one that can't be opened doesn't hide the others
+            found.append({"name": place.name, "directory": str(place.directory), "error": str(error)})
     if json:
         render.print_json({"collections": found})
     elif not found:
         render.note("there are no collections yet; make one with: infinidoc ingest PATH")
     else:
-        rows = [
-            (f["name"], f"{f['documents']:,}", f"{f['tokens']:,}", render.size(kept(f)), f["model"], f["directory"])
-            for f in found
-        ]
+        rows = []
+        for f in found:
+            known = "error" not in f
+            numbers = (f"{f['documents']:,}", f"{f['tokens']:,}", render.size(kept(f)), f["model"]) if known else "????"
+            rows.append((f["name"], *numbers, f["directory"]))
         columns = ("name", "documents", "tokens", "kept", "model", "directory")
         render.print_table(columns, rows, numbers=("documents", "tokens", "kept"))
+        for f in found:
+            if "error" in f:
+                render.error(f["error"])
 
 
 def kept(found: dict[str, Any]) -> int:
@@ -70,6 +80,61 @@ def show(name: Name = ".", json: JsonOption = False) -> None:
 
 
 @app.command()
+def check(name: Name = ".", json: JsonOption = False) -> None:
+    """Look whether a collection is as it was written; with exit code 1 if it isn't.
+
+    Example:
+
+      infinidoc collections check manuals
+    """
+    from infinidoc.memory.check import check as look
+    from infinidoc.memory.places import existing
+    from infinidoc.memory.store import Store
+
+    place = existing(name)
+    try:
+        with Store.open(place.directory) as store:
+            documents, faults = store.counts()["documents"], look(store).lines
+    except Damaged as error:
+        documents, faults = 0, [str(error).partition(": see")[0]]
+    if json:
+        render.print_json({"name": place.name, "directory": str(place.directory), "faults": faults})
+    elif not faults:
+        render.out.print(f"{place.directory} is whole: {render.plural(documents, 'document')}")
+    else:
+        for fault in faults:
+            render.out.print(fault)
+        render.note(f"to mend it: infinidoc collections repair {place.name}")
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def repair(name: Name = ".", json: JsonOption = False) -> None:
+    """Mend a damaged collection: what was lost of it is read again from the text that it has.
+
+    Example:
+
+      infinidoc collections repair manuals
+    """
+    from infinidoc.reading.collection import Collection
+    from infinidoc.reading.repair import repair as mend
+
+    with Collection.open(name, create=False) as target:
+        done = mend(target)
+    if json:
+        render.print_json(asdict(done))
+    elif not done.faults:
+        render.out.print(f"{target.directory} is whole: nothing to do")
+    else:
+        for fault in done.faults:
+            render.out.print(f"was: {fault}")
+        render.out.print(f"{target.directory} is whole again; read anew: {len(done.read_again):,}")
+        for path in done.lost:
+            render.error(f"{path} could not be saved: read it again with infinidoc ingest")
+
+
+@app.command()
 def remove(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
@@ -82,11 +147,15 @@ def remove(
     """
     from infinidoc.memory import places
 
-    found = facts(name)
+    place = places.existing(name)
     if not yes:
-        render.confirm(f"Delete the collection at {found['directory']} ({found['documents']:,} documents)?")
+        try:
+            holds = f"{facts(name)['documents']:,} documents"
+        except InfinidocError as error:
+            holds = str(error)
+        render.confirm(f"Delete the collection at {place.directory} ({holds})?")
     places.remove(name)
-    render.out.print(f"removed {found['directory']}")
+    render.out.print(f"removed {place.directory}")
 
 
 @app.command()

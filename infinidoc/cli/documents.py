@@ -30,10 +30,10 @@ def list_(collection: CollectionOption = None, json: JsonOption = False) -> None
     if json:
         render.print_json({"documents": [asdict(document) for document in documents]})
         return
-    rows = [
-        (display(d.path), d.format, d.pages or "", f"{d.tokens:,}", render.size(d.bytes), d.ingested_at)
-        for d in documents
-    ]
+    rows: list[tuple[object, ...]] = []
+    for d in documents:
+        rows.append((display(d.path), d.format, d.pages or "", f"{d.tokens:,}", render.size(d.bytes), d.ingested_at))
+        rows += [(f"  also in {display(copy)}", *[""] * 5) for copy in d.copies]
     render.print_table(("document", "format", "pages", "tokens", "size", "ingested"), rows, ("pages", "tokens", "size"))
 
 

@@ -63,14 +63,12 @@ def ingest(
     With --engine ray, groups of documents are read side by side, with the same result: on the cluster that
     RAY_ADDRESS names, else on one that runs here, else on this machine's processors.
     """
-    from infinidoc.documents.discovery import discover
-
-    discover(paths, include, exclude)  # complains of paths before seconds go into loading the model
     from infinidoc.reading import approximate
     from infinidoc.reading.collection import Collection
     from infinidoc.reading.ingest import Stopped
 
     with Collection.open(collection, model, adapter=adapter, precision=precision, memory=memory) as target:
+        target.discover(paths, include, exclude, sync)  # complains of paths before seconds go into loading the model
         loaded(target, to_write=True)
         with progress() as show:
 
@@ -113,6 +111,7 @@ def is_unread(paths: list[str], summary: "Summary") -> bool:
 def print_summary(summary: "Summary", directory: str) -> None:
     changes = {
         "added": summary.added,
+        "copies of others": summary.copies,
         "replaced": summary.replaced,
         "removed": summary.removed,
         "unchanged": summary.unchanged,

@@ -25,14 +25,18 @@ def log(
     with Collection.open(collection, create=False) as target:
         entries = target.log(last)
     if json:
-        render.print_json(entries)
+        render.print_json([entry.to_dict() for entry in entries])
         return
     if not entries:
         render.note("nothing was asked yet")
     for entry in entries:
-        render.out.print(f"{entry['asked_at']}  ", style="dim", end="")
-        render.out.print(entry["question"], style="bold")
-        render.out.write(entry["answer"] + "\n")
-        for source in entry["sources"]:
-            render.out.print(f"  {source['document']}, {source['place']}", style="cyan")
-        render.out.print(f"  {entry['timings']['total']:.1f} s", style="dim")
+        answer = entry.answer
+        render.out.print(f"{entry.asked_at}  ", style="dim", end="")
+        render.out.print(answer.question, style="bold")
+        if answer.text:
+            render.out.write(answer.text + "\n")
+        else:
+            render.out.print("(what this was answered from has been removed)", style="dim")
+        for source in answer.sources:
+            render.out.print(f"  {source.document}, {source.place}", style="cyan")
+        render.out.print(f"  {answer.timings['total']:.1f} s", style="dim")

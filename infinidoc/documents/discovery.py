@@ -3,12 +3,13 @@
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from infinidoc.documents.document import Unreadable
 from infinidoc.documents.formats import refusal
 from infinidoc.errors import InfinidocError
 
@@ -27,14 +28,38 @@ class File:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something among the files that can't be read, and why."""
+    """Something among the files that can't be read, and why. `passing` says that nobody knows what is there now: it may
+    be read again later."""
 
     name: str
     reason: str
+    path: str = field(default="", compare=False, repr=False)
+    passing: bool = field(default=False, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Root:
+    """What a path that was given stands for: a file or directory, or those of a directory's files that match a glob."""
+
+    given: str
+    path: str
+    glob: GitIgnoreSpec | None = None
+
+    def covers(self, path: str) -> bool:
+        """Whether a file is meant by it, be the file there or not."""
+        if self.glob is None and path == self.path:
+            return True
+        below = path.removeprefix(self.path.rstrip(os.sep) + os.sep)
+        if below == path:
+            return False
+        return self.glob is None or self.glob.match_file(below.replace(os.sep, "/"))
 
 
 def discover(
-    paths: Sequence[str | Path], include: Sequence[str] = (), exclude: Sequence[str] = ()
+    paths: Sequence[str | Path],
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    known: Collection[str] = (),
 ) -> Iterator[File | Skipped]:
     """The files under `paths` (directories, files, globs with `**`), each once, in the paths' order, sorted within.
 
@@ -42,17 +67,19 @@ def discover(
     itself a path is always taken. `include` and `exclude` are patterns in the manner of `.gitignore`, relative to the
     path that was given (for a glob: to its part before the first wildcard). "-", standard input, is passed over.
 
-    Raises InfinidocError, before the first file, for a path that doesn't exist, a glob that matches nothing and a
-    pattern that can't be understood.
+    Raises InfinidocError, before the first file, for a path that doesn't exist and a glob that matches nothing, unless
+    it means one of the `known` files, which may be gone; and for a pattern that can't be understood.
     """
     wanted = _patterns("--include", include) if include else None
     unwanted = _patterns("--exclude", exclude)
-    roots = [_root(str(path)) for path in paths if str(path) != STDIN]
+    roots = roots_of(paths)
+    for root in roots:
+        _require(root, known)
 
     def each_once() -> Iterator[File | Skipped]:
         seen = set()
-        for root, glob in roots:
-            for path, relative in _walk(root, glob):
+        for root in roots:
+            for path, relative in _walk(root.path, root.glob):
                 if unwanted.match_file(relative) or (wanted and not wanted.match_file(relative)):
                     continue
                 identity = _identity(path)
@@ -63,23 +90,44 @@ def discover(
     return each_once()
 
 
-def _root(given: str) -> tuple[str, GitIgnoreSpec | None]:
-    """Where to walk, and for a glob which files to take there."""
+def roots_of(paths: Sequence[str | Path]) -> list[Root]:
+    """What paths stand for, here and now: `~` is the home directory, and a name that exists is no glob."""
+    return [_root(str(path)) for path in paths if str(path) != STDIN]
+
+
+def _root(given: str) -> Root:
+    if not given or "\0" in given:
+        raise InfinidocError(f"no such file or directory: {given!r}")
     path = os.path.abspath(os.path.expanduser(given))
-    if given and "\0" not in given:
-        if os.path.lexists(path):
-            return path, None
+    # Directories by their real names, so that a file has one name however it is come by; a link that was given stays.
+    path = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    if not os.path.lexists(path):
         parts = Path(path).parts
         magic = next((i for i, part in enumerate(parts) if re.search(r"[*?\[]", part)), None)
         if magic is not None:
-            root = str(Path(*parts[:magic]))
-            glob = _patterns("path", ["/" + "/".join(parts[magic:])])
-            if next(_walk(root, glob), None) is not None:
-                return root, glob
-            raise InfinidocError(
-                f"no file matches {given}", "hidden files and those in .gitignore only count if you name them in full"
-            )
-    raise InfinidocError(f"no such file or directory: {given!r}")
+            return Root(given, str(Path(*parts[:magic])), _patterns("path", ["/" + "/".join(parts[magic:])]))
+    return Root(given, path)
+
+
+def _require(root: Root, known: Collection[str]) -> None:
+    if any(map(root.covers, known)):
+        return
+    if root.glob is not None and next(_walk(root.path, root.glob), None) is None:
+        hint = "hidden files and those in .gitignore only count if you name them in full"
+        raise InfinidocError(f"no file matches {root.given}", hint)
+    if root.glob is None and not os.path.lexists(root.path):
+        raise InfinidocError(f"no such file or directory: {root.given!r}")
+
+
+def is_gone(path: str) -> bool:
+    """Whether a file is no longer there. One that can't be looked at, in a locked directory or on a disk that fails, is
+    not known to be gone."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
 
 
 def _patterns(option: str, lines: Sequence[str]) -> GitIgnoreSpec:
@@ -180,21 +228,24 @@ def _look(path: str) -> File | Skipped:
     name = _display(path)
     if not _is_utf8(path):
         return Skipped(name, "its name is not UTF-8: rename it")
+
+    def skipped(reason: str, passing: bool = False) -> Skipped:
+        return Skipped(name, reason, path, passing)
+
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             os.listdir(path)
         if not stat.S_ISREG(status.st_mode):
-            return Skipped(name, "not a regular file")
+            return skipped("not a regular file")
         with open(path, "rb") as file:
             reason = refusal(path, file.read(_HEAD))
-    except PermissionError:
-        return Skipped(name, "permission denied")
     except OSError as error:
-        if os.path.islink(path):
-            return Skipped(name, "broken symlink")
-        return Skipped(name, (error.strerror or "can't be read").lower())
-    return Skipped(name, reason) if reason else File(Path(path), name, status.st_size)
+        reached = Unreadable.because(error)
+        if os.path.islink(path) and reached.passing:
+            return skipped("broken symlink")
+        return skipped(str(reached), reached.passing)
+    return skipped(reason) if reason else File(Path(path), name, status.st_size)
 
 
 def _is_utf8(path: str) -> bool:

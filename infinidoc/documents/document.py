@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import Self
 
 # Text per document: compressed formats can hold any amount of it. Some 16 million tokens, hours of reading.
 MAX_CHARACTERS = 64 << 20
@@ -10,7 +11,23 @@ TOO_LONG = f"more than {MAX_CHARACTERS >> 20} million characters of text: split 
 
 
 class Unreadable(Exception):
-    """A file that can't become a document. The message says why, in a few words, without the file's name."""
+    """A file that can't become a document. The message says why, in a few words, without the file's name.
+
+    `passing` says that this may have nothing to do with the file: a disk or network that fails, another program.
+    """
+
+    def __init__(self, reason: str, passing: bool = False):
+        super().__init__(reason)
+        self.passing = passing
+
+    @classmethod
+    def because(cls, error: OSError) -> Self:
+        """A file that can't be opened. Permission that was taken away is meant to be; all else may come back."""
+        if getattr(error, "winerror", None) in (32, 33):  # a sharing or lock violation, a PermissionError to Python
+            return cls("in use by another program", passing=True)
+        if isinstance(error, PermissionError):
+            return cls("permission denied")
+        return cls((error.strerror or "can't be read").lower(), passing=True)
 
 
 @dataclass(frozen=True)

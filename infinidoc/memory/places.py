@@ -1,4 +1,4 @@
-"""Where collections are: one per working directory in `.infinidoc`, named ones under the home directory."""
+"""Where collections and tasks are: a project's own collection in `.infinidoc`, named ones under the home directory."""
 
 import os
 import re
@@ -7,32 +7,42 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infinidoc.errors import InfinidocError
+from infinidoc.files import cant_write
 from infinidoc.home import home
+from infinidoc.memory.manifest import Manifest
+from infinidoc.memory.records import LOCAL
 from infinidoc.memory.store import Store
 
-LOCAL = ".infinidoc"
-HERE = "."  # what the commands call the working directory's own collection
+HERE = "."  # what the commands call the project's own collection
 NAME = re.compile(r"[^\W_][\w.-]{0,99}")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A collection's name ("." for the working directory's own) and directory."""
+    """A collection's name ("." for the project's own) and directory."""
 
     name: str
     directory: Path
 
 
 def place(name: str | None = None) -> Place:
-    """Where a collection is, or would be. None and "." mean the working directory's own.
+    """Where a collection is, or would be.
 
+    None and "." mean the working directory's own, or that of the nearest directory above which has one.
     Raises InfinidocError for a name that can't be one.
     """
     if name is None or name == HERE:
-        return Place(HERE, Path.cwd() / LOCAL)
+        here = Path.cwd()
+        project = next((above for above in (here, *here.parents) if Store.exists(above / LOCAL)), here)
+        return Place(HERE, project / LOCAL)
+    return Place(name, home() / "collections" / checked(name, Store))
+
+
+def checked(name: str, store: type[Manifest]) -> str:
+    """The name. Raises InfinidocError for one that can't be a directory's anywhere."""
     if not NAME.fullmatch(name):
-        raise InfinidocError(f"{name!r} can't name a collection", "use letters, digits, dots, dashes and underscores")
-    return Place(name, home() / "collections" / name)
+        raise InfinidocError(f"{name!r} can't name a {store.kind}", "use letters, digits, dots, dashes and underscores")
+    return name
 
 
 def existing(name: str | None = None) -> Place:
@@ -48,31 +58,44 @@ def require(place: Place) -> None:
         return
     if place.name == HERE:
         raise InfinidocError(f"{place.directory.parent} has no collection", "make one with: infinidoc ingest PATH")
-    names = ", ".join(other.name for other in places() if other.name != HERE) or "none"
+    names = ", ".join(named(home() / "collections", Store)) or "none"
     raise InfinidocError(f"there is no collection {place.name}", f"the named ones are: {names}")
 
 
 def places() -> list[Place]:
-    """All collections in reach: the working directory's own, if there is one, then the named ones."""
-    root = home() / "collections"
-    named = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-    candidates = [place(), *(place(name) for name in named if NAME.fullmatch(name))]
-    return [candidate for candidate in candidates if Store.exists(candidate.directory)]
+    """All collections in reach, damaged ones as well: the project's own, if there is one, then the named ones."""
+    own = place()
+    others = [place(name) for name in named(home() / "collections", Store)]
+    return [own, *others] if Store.exists(own.directory) else others
+
+
+def named(root: Path, store: type[Manifest]) -> list[str]:
+    """The names of what a directory holds of a kind."""
+    names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    return [name for name in names if NAME.fullmatch(name) and store.exists(root / name)]
 
 
 def remove(name: str | None) -> Place:
     """Deletes a collection whole. Raises InfinidocError if there is none, or another process is writing to it."""
     found = existing(name)
-    with Store.open(found.directory) as store, store.writing():
-        # Gone at once for everybody else, even if deleting the files takes a while or is cut short.
-        rubbish = found.directory.with_name(f".{found.directory.name}.removed-{os.getpid()}")
-        os.replace(found.directory, rubbish)
-    shutil.rmtree(rubbish)
+    delete(found.directory, Store)
     return found
 
 
+def delete(directory: Path, store: type[Manifest]) -> None:
+    """Deletes a collection or task, be it damaged. Raises InfinidocError if another process is writing to it."""
+    rubbish = directory.with_name(f".{directory.name}.removed-{os.getpid()}")
+    with store.lock(directory):
+        # Gone at once for everybody else, even if deleting the files takes a while or is cut short.
+        try:
+            os.replace(directory, rubbish)
+        except OSError as error:
+            raise cant_write(directory, error) from error
+    shutil.rmtree(rubbish)
+
+
 def rename(old: str | None, new: str) -> Place:
-    """Gives a collection another name; the working directory's own becomes a named one.
+    """Gives a collection another name; the project's own becomes a named one.
 
     Raises InfinidocError if there is none, the new name is taken, or the two lie on different disks.
     """
@@ -81,6 +104,7 @@ def rename(old: str | None, new: str) -> Place:
         raise InfinidocError(f"there already is a collection {new}", "remove it first, or choose another name")
     target.directory.parent.mkdir(parents=True, exist_ok=True)
     with Store.open(source.directory) as store, store.writing():
+        store.name_in_full()  # its files stay where they are
         try:
             os.rename(source.directory, target.directory)
         except OSError as error:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from infinidoc.documents.document import Document
 from infinidoc.model.precision import FP32
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NO_KERNEL = "none"
+LOCAL = ".infinidoc"  # the directory of a project's own collection
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,20 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class StoredFile:
+    """A file that a document was read from, as it was then: its absolute path (or "stdin-…"), the SHA-256 of its bytes
+    and how many those are."""
+
+    path: str
+    digest: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class StoredDocument:
-    """A row of the manifest, without the text. `bytes` is the size of the file that was read, `tokens` what was read of
-    it so far: all, if it is `complete`."""
+    """A row of the manifest, without the text. Path, digest and bytes are those of the first of its files; `copies` are
+    the paths of the others, which have the same text. `tokens` is what was read of it so far: all, if it is
+    `complete`."""
 
     id: int
     path: str
@@ -51,6 +67,15 @@ class StoredDocument:
     tokens: int
     ingested_at: str
     complete: bool = True
+    copies: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return self.path, *self.copies
+
+    def at(self, path: str) -> Self:
+        """The same, at another of its paths."""
+        return replace(self, path=path, copies=tuple(other for other in self.paths if other != path))
 
 
 @dataclass(frozen=True)
@@ -88,9 +113,68 @@ class NewDocument:
 
 
 @dataclass(frozen=True)
+class Citation:
+    """A place that an answer was given from: characters `start` to `end` of a document's text, found with a score."""
+
+    document: int
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """A question, and what was answered (None once a document that the answer came from is removed), from what places;
+    `timings` in seconds, `asked_at` in UTC and ISO 8601."""
+
+    question: str
+    answer: str | None
+    answered: bool
+    memory_only: bool
+    citations: Sequence[Citation]
+    timings: dict[str, float]
+    asked_at: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True)
 class AddressBlock:
     """One address file: `addresses` (rows, 128) int8, memory-mapped; passage i owns rows[i] up to rows[i + 1]."""
 
     addresses: Tensor
     passages: list[int]
     rows: list[int]
+
+
+def content_digest(text: str, marks: str) -> str:
+    """What makes two files the same document: the SHA-256 of text, but for space at the end, and marks as JSON."""
+    text = text.rstrip()
+    return hashlib.sha256(f"{len(text)} {text} {marks}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def content_of(document: Document) -> str:
+    """The content digest of a document."""
+    return content_digest(document.text, marks_json(document))
+
+
+def marks_json(document: Document) -> str:
+    return json.dumps([[mark.start, mark.label] for mark in document.marks])
+
+
+def project_of(directory: Path) -> Path | None:
+    """The directory whose own collection this is; None for a named one, which belongs to no place."""
+    return Path(os.path.abspath(directory)).parent if directory.name == LOCAL else None
+
+
+def stored_path(path: str, directory: Path) -> str:
+    """A file's path as the manifest of a collection has it: "./…" in its project, so that the project can be moved."""
+    project = project_of(directory)
+    if project and Path(path).is_absolute() and Path(path).is_relative_to(project):
+        return "./" + Path(path).relative_to(project).as_posix()
+    return path
+
+
+def absolute_path(stored: str, directory: Path) -> str:
+    """The opposite of `stored_path`."""
+    project = project_of(directory)
+    return str(project / stored) if project and stored.startswith("./") else stored

@@ -1,4 +1,4 @@
--- The manifest of a collection. It names every tensor file; a file that it doesn't name doesn't exist.
+-- The manifest of a collection, format 2. It names every tensor file; a file that it doesn't name doesn't exist.
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -6,9 +6,7 @@ CREATE TABLE meta (
 
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    path TEXT NOT NULL UNIQUE,          -- absolute, or "stdin-…"
-    digest TEXT NOT NULL,               -- SHA-256 of the file's bytes
-    bytes INTEGER NOT NULL,
+    content TEXT NOT NULL,              -- SHA-256 of text and marks: what makes two files the same document
     format TEXT NOT NULL,
     pages INTEGER NOT NULL,
     tokens INTEGER NOT NULL,
@@ -17,6 +15,17 @@ CREATE TABLE documents (
     ingested_at TEXT NOT NULL,          -- UTC, ISO 8601
     complete INTEGER NOT NULL           -- 0 while later passages have not been read
 );
+CREATE INDEX documents_by_content ON documents(content);
+
+-- Where a document stands on the disk: in one file or, where there are copies, in several.
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    path TEXT NOT NULL UNIQUE,          -- "./…" below the collection's project, else absolute, or "stdin-…"
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    digest TEXT NOT NULL,               -- SHA-256 of the file's bytes
+    bytes INTEGER NOT NULL
+);
+CREATE INDEX files_by_document ON files(document);
 
 CREATE TABLE address_files (
     name TEXT PRIMARY KEY,              -- names itself by the digest of its content
@@ -50,10 +59,21 @@ CREATE TABLE log (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     asked_at TEXT NOT NULL,
     question TEXT NOT NULL,
-    answer TEXT NOT NULL,
+    answer TEXT,                        -- NULL once a document that it was given from has been removed
     answered INTEGER NOT NULL,          -- 0 where nothing in the collection bore on the question
     memory_only INTEGER NOT NULL,
     model TEXT NOT NULL,
-    sources TEXT NOT NULL,              -- JSON
     timings TEXT NOT NULL               -- JSON, seconds
 );
+
+-- What an answer was given from: places, not text, so that nothing is quoted here that has been removed.
+CREATE TABLE citations (
+    entry INTEGER NOT NULL REFERENCES log(id) ON DELETE CASCADE,
+    rank INTEGER NOT NULL,              -- 0 is the best
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    start INTEGER NOT NULL,             -- characters of the document's text
+    end INTEGER NOT NULL,
+    score REAL NOT NULL,
+    PRIMARY KEY (entry, rank)
+) WITHOUT ROWID;
+CREATE INDEX citations_by_document ON citations(document);

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
-from importlib.resources import files
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from infinidoc.documents.document import Document, Mark
-from infinidoc.files import PRIVATE, UNFINISHED, replacing
+from infinidoc.errors import Unwritable
+from infinidoc.files import PRIVATE, replacing
 from infinidoc.memory import tensors
-from infinidoc.memory.manifest import LOOKS, Manifest
-from infinidoc.memory.records import AddressBlock, Identity, NewDocument, PassageRow, SegmentRow, StoredDocument
+from infinidoc.memory.migrations import MIGRATIONS
+from infinidoc.memory.records import (
+    LOCAL,
+    AddressBlock,
+    Citation,
+    Identity,
+    LogEntry,
+    NewDocument,
+    PassageRow,
+    SegmentRow,
+    StoredDocument,
+    StoredFile,
+    absolute_path,
+    content_of,
+    marks_json,
+    stored_path,
+)
+from infinidoc.memory.rows import Rows, RowStore
 
 if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor does
     from torch import Tensor
@@ -24,40 +41,32 @@ if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor d
     from infinidoc.model.kernels import State
 
 Found = TypeVar("Found")
+
 INDEX_SUFFIX = ".faiss"
-COLUMNS = "id, path, digest, bytes, format, pages, tokens, ingested_at, complete"  # of a StoredDocument
-ADDRESS_FILE_ROWS = 65_536  # 8 MiB: few enough files to search, small enough to rewrite when a document goes
+ADDRESS_FILE_ROWS = 65_536  # 8 MiB
 
 
-class Store(Manifest):
+class Store(RowStore):
     """One collection. Open it as often as you like; one `writing()` at a time, readers go on meanwhile."""
 
-    kind, made_by, again, package = "collection", "infinidoc ingest PATH", "ingest again", __package__
+    kind, made_by, package = "collection", "infinidoc ingest PATH", __package__
+    format, migrations = 2, MIGRATIONS
+    owned = Rows("addresses", "passages", "address_files", "tokens", "MIN(id)", ADDRESS_FILE_ROWS)
+    suffixes = (tensors.SUFFIX, INDEX_SUFFIX)
 
-    def __init__(self, directory: Path, connection: sqlite3.Connection):
-        super().__init__(directory, connection)
-        self._writing = False
+    @classmethod
+    def mended_by(cls, directory: Path) -> str:
+        name = "." if directory.name == LOCAL else directory.name
+        return f"see what is left of it: infinidoc collections check {name}"
 
     @classmethod
     def create(cls, directory: Path, identity: Identity, address_head: dict[str, Tensor]) -> Self:
         """An empty collection; one that is there already is opened as it is."""
-        directory.mkdir(parents=True, exist_ok=True)
-        with cls._lock(directory):
+        with cls.lock(directory):
             if not cls.exists(directory):
                 head = tensors.write(directory, "address-head", address_head)
                 cls._create(directory, {"address_head": head, **asdict(identity)})
         return cls.open(directory)
-
-    @classmethod
-    def open(cls, directory: Path) -> Self:
-        """Raises InfinidocError if there is none, or one of a format that this version doesn't know."""
-        store = super().open(directory)
-        if not store._sql.execute("SELECT 1 FROM sqlite_master WHERE name = 'segments'").fetchone():
-            schema = files(cls.package).joinpath("schema.sql").read_text()
-            with store._transaction():
-                store._sql.execute("ALTER TABLE documents ADD COLUMN complete INTEGER NOT NULL DEFAULT 1")
-                store._sql.execute("CREATE TABLE segments" + schema.partition("CREATE TABLE segments")[2].split(";")[0])
-        return store
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -68,45 +77,87 @@ class Store(Manifest):
 
     def documents(self) -> list[StoredDocument]:
         """All documents, by path."""
-        return [StoredDocument(*row) for row in self._sql.execute(f"SELECT {COLUMNS} FROM documents ORDER BY path")]
+        return sorted(self._documents(), key=lambda document: document.path)
+
+    def of_paths(self, paths: Iterable[str]) -> list[StoredDocument]:
+        """The documents that these files hold, each once, at the first of its paths."""
+        return self._documents(
+            "WHERE documents.id IN (SELECT document FROM files WHERE path IN (SELECT value FROM json_each(?)))",
+            (self._as_stored(paths),),
+        )
+
+    def _documents(self, where: str = "", values: Sequence[str | int] = ()) -> list[StoredDocument]:
+        query = f"""SELECT documents.id, path, digest, bytes, format, pages, tokens, ingested_at, complete
+                    FROM documents JOIN files ON document = documents.id {where} ORDER BY documents.id, files.id"""
+        found = []
+        for _, files in groupby(self._query(query, values), itemgetter(0)):
+            first, *others = (StoredDocument(*row) for row in files)
+            paths = [absolute_path(file.path, self.directory) for file in (first, *others)]
+            whole = bool(first.complete)
+            found.append(replace(first, path=paths[0], complete=whole, copies=tuple(paths[1:])))
+        return found
 
     def of_path(self, path: str) -> StoredDocument | None:
-        row = self._sql.execute(f"SELECT {COLUMNS} FROM documents WHERE path = ?", (path,)).fetchone()
-        return StoredDocument(*row) if row else None
+        """The document that a file holds, with the digest and size of that file."""
+        for document in self.of_paths([path]):
+            query = "SELECT digest, bytes FROM files WHERE path = ?"
+            digest, size = self._first(query, (stored_path(path, self.directory),))
+            return replace(document.at(path), digest=digest, bytes=size)
+        return None
+
+    def stored(self, identifier: int) -> StoredDocument:
+        """A document's row."""
+        return self._documents("WHERE documents.id = ?", (identifier,))[0]
+
+    def files_read(self) -> dict[str, StoredFile]:
+        """Every file that was read, copies as well, by path."""
+        rows = [StoredFile(*row) for row in self._query("SELECT path, digest, bytes FROM files")]
+        files = [replace(file, path=absolute_path(file.path, self.directory)) for file in rows]
+        return {file.path: file for file in files}
+
+    def with_content(self, digest: str) -> int | None:
+        """The id of a whole document with this content (see `records.content_of`), if there is one."""
+        row = self._first("SELECT id FROM documents WHERE content = ? AND complete ORDER BY id", (digest,))
+        return row[0] if row else None
+
+    def left_by(self, paths: Iterable[str], but: Iterable[int] = ()) -> list[StoredDocument]:
+        """The documents that would have no file any more without these; those with the ids `but` aside."""
+        gone, kept = set(paths), set(but)
+        return [one for one in self.of_paths(gone) if gone.issuperset(one.paths) and one.id not in kept]
+
+    def _as_stored(self, paths: Iterable[str]) -> str:
+        return json.dumps([stored_path(path, self.directory) for path in paths])
 
     def is_empty(self) -> bool:
-        return self._sql.execute("SELECT 1 FROM documents").fetchone() is None
+        return self._first("SELECT 1 FROM documents") is None
 
     def document(self, identifier: int) -> Document:
         """A document's text and marks."""
         query = "SELECT text, format, marks, pages FROM documents WHERE id = ?"
-        text, format_, marks, pages = self._sql.execute(query, (identifier,)).fetchone()
+        text, format_, marks, pages = self._first(query, (identifier,))
         return Document(text, format_, tuple(Mark(*mark) for mark in json.loads(marks)), pages)
 
     def passages(self, document: int) -> list[PassageRow]:
         """A document's passages, in reading order."""
         query = "SELECT start, end, file, row, tokens FROM passages WHERE document = ? ORDER BY start"
-        return [PassageRow(*row) for row in self._sql.execute(query, (document,))]
+        return [PassageRow(*row) for row in self._query(query, (document,))]
 
     def segments(self, document: int) -> list[SegmentRow]:
         """A document's segments, in reading order; none of one that was read before they were kept."""
         query = "SELECT start, rows, width, row FROM segments WHERE document = ? ORDER BY start"
-        return [SegmentRow(*row) for row in self._sql.execute(query, (document,))]
+        return [SegmentRow(*row) for row in self._query(query, (document,))]
 
     def passage(self, identifier: int) -> tuple[int, int, int] | None:
         """A passage's document, start and end; None if it is gone by now."""
         query = "SELECT document, start, end FROM passages WHERE id = ?"
-        row: tuple[int, int, int] | None = self._sql.execute(query, (identifier,)).fetchone()
+        row: tuple[int, int, int] | None = self._first(query, (identifier,))
         return row
-
-    def path(self, document: int) -> str:
-        return str(self._sql.execute("SELECT path FROM documents WHERE id = ?", (document,)).fetchone()[0])
 
     def counts(self) -> dict[str, int]:
         """Documents, pages, tokens, passages; and the bytes of text, addresses, index and compressive state."""
         query = "SELECT COUNT(*), TOTAL(pages), TOTAL(tokens), TOTAL(LENGTH(CAST(text AS BLOB))) FROM documents"
-        documents, pages, tokens, text = map(int, self._sql.execute(query).fetchone())
-        passages, rows = map(int, self._sql.execute("SELECT COUNT(*), TOTAL(tokens) FROM passages").fetchone())
+        documents, pages, tokens, text = map(int, self._first(query))
+        passages, rows = map(int, self._first("SELECT COUNT(*), TOTAL(tokens) FROM passages"))
         return {
             "documents": documents,
             "pages": pages,
@@ -134,30 +185,22 @@ class Store(Manifest):
         return unpack(self._named("state", tensors.read))
 
     def _named(self, key: str, read: Callable[[Path, str], Found]) -> Found:
-        """A file that `meta` names. A writer may replace it between the look-up and the reading: then look again."""
-        for _ in range(LOOKS):
-            try:
-                return read(self.directory, self.meta(key) or "")
-            except FileNotFoundError as error:
-                missing = error
-        raise self._missing(missing)
+        """What `read` finds in a file that `meta` names."""
+        return self._looked_up(lambda: self._read(self.meta(key) or "", read))
 
     def addresses(self, after: int = 0) -> list[AddressBlock]:
         """All addresses as they are at this moment, block by block: of files that hold a passage later than `after`."""
         query = """SELECT file, id, row FROM passages
                    WHERE ?1 = 0 OR file IN (SELECT file FROM passages WHERE id > ?1) ORDER BY file, row"""
-        for _ in range(LOOKS):
-            rows = self._sql.execute(query, (after,)).fetchall()
-            by_file: dict[str, tuple[list[int], list[int]]] = {}
-            for file, passage, row in rows:
-                passages, starts = by_file.setdefault(file, ([], []))
-                passages.append(passage)
-                starts.append(row)
-            try:
-                return [AddressBlock(self._address_rows(name), *lists) for name, lists in by_file.items()]
-            except FileNotFoundError as error:
-                missing = error
-        raise self._missing(missing)
+
+        def read() -> list[AddressBlock]:
+            blocks = []
+            for file, owners in groupby(self._query(query, (after,)), itemgetter(0)):
+                _, passages, rows = zip(*owners, strict=True)
+                blocks.append(AddressBlock(self._read_rows(file), list(passages), list(rows)))
+            return blocks
+
+        return self._looked_up(read)
 
     def block_of(self, passages: Sequence[int]) -> AddressBlock:
         """The addresses of these passages, of those that are still there, copied into one block."""
@@ -167,10 +210,10 @@ class Store(Manifest):
                    WHERE id IN (SELECT value FROM json_each(?)) ORDER BY file, row"""
         pieces, found, rows, total = [], [], [], 0
         opened: dict[str, Tensor] = {}
-        for file, passage, row, size in self._sql.execute(query, (json.dumps(list(passages)),)).fetchall():
+        for file, passage, row, size in self._query(query, (json.dumps(list(passages)),)):
             if file not in opened:
                 try:
-                    opened[file] = self._address_rows(file)
+                    opened[file] = self._read_rows(file)
                 except FileNotFoundError:  # a writer has just moved it
                     continue
             pieces.append(opened[file][row : row + size])
@@ -193,57 +236,77 @@ class Store(Manifest):
 
     def tokens_after(self, passage: int) -> int:
         """The tokens of all passages that came later than this one."""
-        return int(self._sql.execute("SELECT TOTAL(tokens) FROM passages WHERE id > ?", (passage,)).fetchone()[0])
+        return int(self._first("SELECT TOTAL(tokens) FROM passages WHERE id > ?", (passage,))[0])
 
     def _address_rows(self, file: str) -> Tensor:
         return tensors.read(self.directory, file)["addresses"]
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def writing(self) -> Iterator[Self]:
-        """The right to write. Waits a little for another writer, then raises InfinidocError.
-
-        A writer holds no SQL lock but for the moment of a commit, so readers and the log go on.
-        """
-        with self._lock(self.directory):
-            self._writing = True
-            try:
-                self._sweep()
-                yield self
-            finally:
-                self._writing = False
-
     def write_addresses(self, addresses: Tensor) -> str:
         """Keeps addresses (rows, 128) int8 for a commit to come; returns the file's name."""
-        return tensors.write(self.directory, "addresses", {"addresses": addresses})
+        return self._write_rows(addresses)
 
-    def commit(self, add: Sequence[NewDocument], remove: Iterable[int], state: list[State] | None) -> None:
-        """Removes and adds documents and replaces the compressive memory, all at once or not at all."""
-        assert self._writing, "commit() belongs inside writing()"
+    def commit(
+        self,
+        add: Sequence[NewDocument],
+        remove: Iterable[int],
+        state: list[State] | None,
+        named: Sequence[tuple[int, StoredFile]] = (),
+        unnamed: Iterable[str] = (),
+    ) -> None:
+        """Removes and adds documents and replaces the compressive memory, all at once or not at all.
+
+        With a document go all its files and what it was cited for in the log. `named` gives documents that stay another
+        file with the same text, `unnamed` takes files (paths) away from documents that have others. Belongs inside
+        `writing()`.
+        """
         gone = set(remove)
-        touched = self._files_of(gone)
-        moved = [move for file in touched for move in self._rewrite([file], without=gone)]
+        query = "SELECT DISTINCT file FROM passages WHERE document = ?"
+        touched = sorted({file for document in gone for (file,) in self._query(query, (document,))})
+        lost = {passage for document in gone for passage in self._passages_of(document)}
+        moved = [move for file in touched for move in self._rewrite([file], without=lost)]
         name, old = "", self.meta("state") or ""
         if state is not None:
             from infinidoc.model.kernels import pack
 
             name = tensors.write(self.directory, "state", pack(state))
         now = datetime.now(UTC).isoformat(timespec="seconds")
+        away = [stored_path(path, self.directory) for path in (*unnamed, *(file.path for _, file in named))]
         with self._transaction():
-            self._sql.executemany("DELETE FROM documents WHERE id = ?", [(document,) for document in gone])
+            self._forget_answers(gone)
+            self._run_many("DELETE FROM documents WHERE id = ?", [(document,) for document in gone])
+            self._run_many("DELETE FROM files WHERE path = ?", [(path,) for path in away])
             self._move(moved)
             for new in add:
                 self._insert(new, now)
+            for document, file in named:
+                self._insert_file(document, file)
             self._set_meta("state", name)
             index = self.index
             if gone:  # an index keeps what was indexed
                 self._set_meta("indexed_until", "0")
             self._forget_unused(touched)
             self._next_revision()
-        self._discard([*touched, old, index.name if index else ""])
+        self._discard([*touched, old, index.name if index and gone else ""])
         if gone:
-            self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._forget_log()
+
+    def forget_index(self) -> None:
+        """Drops the approximate index: searches are exact until there is another. Belongs inside `writing()`."""
+        old = self.index
+        with self._transaction():
+            self._set_meta("indexed_until", "0")
+            self._next_revision()
+        self._discard([old.name if old else ""])
+
+    def name_in_full(self) -> None:
+        """Keeps all paths absolute: a collection that leaves its project. Belongs inside `writing()`."""
+        with self._transaction():
+            for (path,) in self._query("SELECT path FROM files"):
+                whole = absolute_path(path, self.directory)
+                self._run("UPDATE files SET path = ? WHERE path = ?", (whole, path))
+            self._next_revision()
 
     @contextmanager
     def new_index(self, until: int) -> Iterator[Path]:
@@ -257,135 +320,98 @@ class Store(Manifest):
             self._next_revision()
         self._discard([old.name if old else ""])
 
-    def merge_small_files(self) -> None:
-        """Joins neighbouring address files up to `ADDRESS_FILE_ROWS`, so that a search opens few."""
-        assert self._writing, "merge_small_files() belongs inside writing()"
-        query = """SELECT name, rows FROM address_files JOIN (SELECT file, MIN(id) AS first FROM passages GROUP BY file)
-                   ON name = file ORDER BY first"""
-        group: list[str] = []
-        total = 0
-        for file, rows in [*self._sql.execute(query).fetchall(), (None, ADDRESS_FILE_ROWS)]:
-            if total + rows > ADDRESS_FILE_ROWS:
-                if len(group) > 1:
-                    moved = self._rewrite(group)
-                    with self._transaction():
-                        self._move(moved)
-                        self._forget_unused(group)
-                        self._next_revision()
-                    self._discard(group)
-                group, total = [], 0
-            group.append(file)
-            total += rows
-
-    def _files_of(self, documents: set[int]) -> list[str]:
-        query = "SELECT DISTINCT file FROM passages WHERE document = ?"
-        return sorted({file for document in documents for (file,) in self._sql.execute(query, (document,))})
-
-    def _rewrite(self, files: list[str], without: Collection[int] = ()) -> list[tuple[str, int, int]]:
-        """Copies what stays of some address files into one new file; returns (file, row, passage) for each passage."""
-        import torch
-
-        kept, places, total = [], [], 0
-        for file in files:
-            addresses = self._address_rows(file)
-            query = "SELECT id, document, row, tokens FROM passages WHERE file = ? ORDER BY row"
-            for passage, document, row, size in self._sql.execute(query, (file,)):
-                if document not in without:
-                    kept.append(addresses[row : row + size])
-                    places.append((total, passage))
-                    total += size
-        if not kept:
-            return []
-        name = self.write_addresses(torch.cat(kept))
-        return [(name, row, passage) for row, passage in places]
-
-    def _move(self, moved: list[tuple[str, int, int]]) -> None:
-        rows: dict[str, int] = {}
-        for name, _, _ in moved:
-            if name not in rows:
-                rows[name] = len(self._address_rows(name))
-        self._name_files(rows)
-        self._sql.executemany("UPDATE passages SET file = ?, row = ? WHERE id = ?", moved)
-
-    def _name_files(self, rows: dict[str, int]) -> None:
-        self._sql.executemany("INSERT OR IGNORE INTO address_files VALUES (?, ?)", rows.items())
+    def _passages_of(self, document: int) -> list[int]:
+        return [passage for (passage,) in self._query("SELECT id FROM passages WHERE document = ?", (document,))]
 
     def _insert(self, new: NewDocument, now: str) -> None:
-        self._name_files({name: len(self._address_rows(name)) for name in {passage.file for passage in new.passages}})
+        self._name_files({passage.file for passage in new.passages})
         document, tokens = new.document, sum(passage.tokens for passage in new.passages)
         begun = self.of_path(new.path)
         if begun and not begun.complete:
             identifier = begun.id
             changes = (tokens, new.complete, identifier)
-            self._sql.execute("UPDATE documents SET tokens = tokens + ?, complete = ? WHERE id = ?", changes)
+            self._run("UPDATE documents SET tokens = tokens + ?, complete = ? WHERE id = ?", changes)
         else:
             row = {
-                "path": new.path,
-                "digest": new.digest,
-                "bytes": new.bytes,
+                "content": content_of(document),
                 "format": document.format,
                 "pages": document.pages,
                 "tokens": tokens,
-                "marks": json.dumps([[mark.start, mark.label] for mark in document.marks]),
+                "marks": marks_json(document),
                 "text": document.text,
                 "ingested_at": now,
                 "complete": new.complete,
             }
-            insert = f"INSERT INTO documents ({', '.join(row)}) VALUES ({', '.join('?' * len(row))}) RETURNING id"
-            identifier = self._sql.execute(insert, list(row.values())).fetchone()[0]
-        self._sql.executemany(
+            insert = f"INSERT INTO documents ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+            identifier = self._run(insert, list(row.values()))
+            self._insert_file(identifier, StoredFile(new.path, new.digest, new.bytes))
+        self._run_many(
             "INSERT INTO passages (document, start, end, file, row, tokens) VALUES (?, ?, ?, ?, ?, ?)",
             [(identifier, p.start, p.end, p.file, p.row, p.tokens) for p in new.passages],
         )
-        self._sql.executemany(
+        self._run_many(
             "INSERT INTO segments VALUES (?, ?, ?, ?, ?)",
             [(identifier, s.start, s.rows, s.width, s.row) for s in new.segments],
         )
 
-    def _forget_unused(self, files: Sequence[str]) -> None:
-        """Of these address files, those whose passages have gone or moved; a look at all would slow every commit."""
-        query = "DELETE FROM address_files WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM passages WHERE file = ?1)"
-        self._sql.executemany(query, [(file,) for file in files])
+    def _insert_file(self, document: int, file: StoredFile) -> None:
+        row = (stored_path(file.path, self.directory), document, file.digest, file.bytes)
+        self._run("INSERT INTO files (path, document, digest, bytes) VALUES (?, ?, ?, ?)", row)
 
-    def _discard(self, files: Iterable[str]) -> None:
-        """Deletes those of these tensor files that the manifest doesn't name any more."""
-        for file in filter(None, files):
-            named = self._sql.execute("SELECT 1 FROM address_files WHERE name = ?", (file,)).fetchone()
-            if not named and file not in self._named_files():
-                (self.directory / file).unlink(missing_ok=True)
-
-    def _sweep(self) -> None:
-        """Deletes the tensor files that the manifest doesn't name."""
-        named = {name for (name,) in self._sql.execute("SELECT name FROM address_files")}
-        named |= self._named_files()
-        for pattern in (f"*{tensors.SUFFIX}", f"*{INDEX_SUFFIX}", UNFINISHED):
-            for path in self.directory.glob(pattern):
-                if path.name not in named:
-                    path.unlink(missing_ok=True)
-
-    def _named_files(self) -> set[str | None]:
-        return {self.meta("state"), self.meta("address_head"), self.index.name if self.index else None}
+    def _named_files(self) -> set[str]:
+        index = self.index
+        return {self.meta("state") or "", self.meta("address_head") or "", index.name if index else ""} - {""}
 
     # -- the log of questions ------------------------------------------------------------------------------------
 
-    def log_answer(self, entry: dict[str, Any]) -> None:
-        """Keeps a question and its answer. A collection that can't be written to (read-only media) keeps no log."""
-        row = {**entry, "asked_at": datetime.now(UTC).isoformat(timespec="seconds")}
-        row["model"] = row.pop("reader", "") or self.identity.model
-        row |= {key: json.dumps(row[key], ensure_ascii=False) for key in ("sources", "timings")}
-        names = ", ".join(row)
-        try:
-            self._sql.execute(f"INSERT INTO log ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
-        except sqlite3.OperationalError as error:
-            if "readonly" not in str(error):
-                raise
+    def log_answer(self, entry: LogEntry) -> None:
+        """Keeps a question, its answer and the places that it was given from, but no text of theirs.
 
-    def log(self, last: int | None = None) -> list[dict[str, Any]]:
+        Of a document that another process has removed meanwhile nothing is kept. A collection that can't be written to
+        keeps no log.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        cited = json.dumps([citation.document for citation in entry.citations])
+        query = "SELECT id FROM documents WHERE id IN (SELECT value FROM json_each(?))"
+        with suppress(Unwritable), self._transaction():
+            there = {document for (document,) in self._query(query, (cited,))}
+            whole = there.issuperset(citation.document for citation in entry.citations)
+            row = {
+                "asked_at": now,
+                "question": entry.question,
+                "answer": entry.answer if whole else None,
+                "answered": entry.answered,
+                "memory_only": entry.memory_only,
+                "model": entry.model or self.identity.model,
+                "timings": json.dumps(entry.timings),
+            }
+            insert = f"INSERT INTO log ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+            identifier = self._run(insert, list(row.values()))
+            self._run_many(
+                "INSERT INTO citations VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (identifier, rank, c.document, c.start, c.end, c.score)
+                    for rank, c in enumerate(entry.citations)
+                    if c.document in there
+                ],
+            )
+
+    def log(self, last: int | None = None) -> list[LogEntry]:
         """What was asked, newest first."""
-        cursor = self._sql.execute("SELECT * FROM log ORDER BY id DESC LIMIT ?", (-1 if last is None else last,))
-        names = [column[0] for column in cursor.description]
-        entries = [dict(zip(names, row, strict=True)) for row in cursor]
-        for entry in entries:
-            entry |= {key: json.loads(entry[key]) for key in ("sources", "timings")}
-            entry |= {key: bool(entry[key]) for key in ("answered", "memory_only")}
+        columns = "id, question, answer, answered, memory_only, timings, asked_at, model"
+        entries = []
+        query = f"SELECT {columns} FROM log ORDER BY id DESC LIMIT ?"
+        for identifier, *row in self._query(query, (-1 if last is None else last,)):
+            question, answer, answered, memory_only, timings, asked_at, model = row
+            query = "SELECT document, start, end, score FROM citations WHERE entry = ? ORDER BY rank"
+            citations = [Citation(*citation) for citation in self._query(query, (identifier,))]
+            values = (question, answer, bool(answered), bool(memory_only), citations, json.loads(timings))
+            entries.append(LogEntry(*values, asked_at, model))
         return entries
+
+    def _forget_answers(self, documents: Iterable[int]) -> None:
+        """Takes out of the log what was answered from documents that go, and all that was answered from the memory
+        alone: nobody knows from what."""
+        cited = "SELECT entry FROM citations WHERE document = ?1"
+        forget = f"UPDATE log SET answer = NULL WHERE memory_only OR id IN ({cited})"
+        self._run_many(forget, [(document,) for document in documents])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from infinidoc.errors import InfinidocError
+from infinidoc.errors import Damaged
 from infinidoc.files import PRIVATE, tensor_header
 from infinidoc.files import write as write_file
 
@@ -35,7 +35,7 @@ def write(directory: Path, kind: str, tensors: dict[str, Tensor]) -> str:
 
 
 def read(directory: Path, name: str) -> dict[str, Tensor]:
-    """The tensors of a file, memory-mapped. Raises FileNotFoundError, or InfinidocError if the file is damaged."""
+    """The tensors of a file, memory-mapped. Raises FileNotFoundError, or Damaged."""
     path = directory / name
     if not path.exists():
         raise FileNotFoundError(path)
@@ -63,5 +63,5 @@ def _tensors(path: Path) -> dict[str, Any]:
         raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> InfinidocError:
-    return InfinidocError(f"{path} is damaged ({error})", "remove the collection and ingest again")
+def _damaged(path: Path, error: Exception) -> Damaged:
+    return Damaged(f"{path} is damaged ({error})")

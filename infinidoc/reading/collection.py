@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from functools import wraps
@@ -11,10 +11,11 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from infinidoc.documents.charset import clean
-from infinidoc.documents.discovery import discover
+from infinidoc.documents.discovery import File, Skipped, discover
+from infinidoc.documents.document import Document
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place, existing, place, require
-from infinidoc.memory.records import NO_KERNEL, AddressBlock, Identity, StoredDocument
+from infinidoc.memory.records import NO_KERNEL, AddressBlock, Citation, Identity, LogEntry, StoredDocument
 from infinidoc.memory.store import Store
 from infinidoc.model.precision import INT8, checked, dtype_of, fastest, wanted
 from infinidoc.reading.quoting import Quote, Shown, find_quotes, is_verbatim
@@ -33,19 +34,22 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import: only what ru
 
 TOP = 4
 MAX_TOKENS = 128
+QUESTION_TOKENS = 1_024  # more than a page: seconds on a slow machine, and no question any more
 WORTH_READING = 0.8  # of the best passage's score: one below it would cost time and mislead a small reader
 KERNEL = "least_squares"  # where no adapter names one
 
 
 @dataclass(frozen=True)
 class Source:
-    """A passage that an answer was given from. `score` is at most 1; `place` is "page 3" or "line 12"."""
+    """A passage that an answer was given from. `score` is at most 1; `place` is "page 3" or "line 12"; `also_in` are
+    the files beside `path` that have the same text."""
 
     document: str
     path: str
     place: str
     score: float
     text: str
+    also_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,21 @@ class Unanswered(InfinidocError):
     def __init__(self, reason: InfinidocError, sources: list[Source]):
         super().__init__(str(reason))
         self.sources = sources
+
+
+@dataclass(frozen=True)
+class Logged:
+    """An answer that was given earlier, when (UTC, ISO 8601) and by what model. Its text is empty, and sources are
+    missing, once a document that it was given from has been removed."""
+
+    asked_at: str
+    model: str
+    answer: Answer
+
+    def to_dict(self) -> dict[str, Any]:
+        plain = self.answer.to_dict()
+        del plain["quotes"], plain["verbatim"]  # what they say is looked up when a question is asked
+        return {**plain, "asked_at": self.asked_at, "model": self.model}
 
 
 P = ParamSpec("P")
@@ -276,7 +295,7 @@ class Collection:
         from infinidoc.model.kernels import KERNELS
         from infinidoc.reading.ingest import ingest
 
-        discover(paths, include, exclude)  # complains of paths before the model is loaded and anything is made
+        self.discover(paths, include, exclude, sync)  # complains before the model is loaded and anything is made
         base = self.load(to_write=True)
         if not Store.exists(self.directory):
             adapter = self._adapter
@@ -302,6 +321,14 @@ class Collection:
         from infinidoc.reading.cluster import Cluster
 
         return Cluster(base, identity, self.head)
+
+    def discover(
+        self, paths: Sequence[str | Path], include: Sequence[str] = (), exclude: Sequence[str] = (), sync: bool = False
+    ) -> Iterator[File | Skipped]:
+        """What `ingest` would read. Raises InfinidocError if a path doesn't exist; with `sync`, unless the collection
+        holds what was there."""
+        known = self.store.files_read() if sync and Store.exists(self.directory) else ()
+        return discover(paths, include, exclude, known)
 
     @in_turn
     def ask(
@@ -333,6 +360,7 @@ class Collection:
             raise InfinidocError("this collection has no compressive memory", "ask without --memory-only")
         if memory_only and reader != OWN:
             raise InfinidocError("only a collection's own model reads its memory", "ask without --reader")
+        self._check(question)
         chosen = self.reader(reader)
         began = time.perf_counter()
         timings: dict[str, float] = {}
@@ -364,9 +392,8 @@ class Collection:
         sources = [one.source for one in found]
         verbatim = is_verbatim(text, quotes)
         answer = Answer(question, text, answered, memory_only, sources, timings, name, quotes, verbatim)
-        logged = answer.to_dict()
-        del logged["quotes"], logged["verbatim"]
-        self.store.log_answer(logged)
+        citations = [Citation(one.document, one.start, one.end, one.source.score) for one in found]
+        self.store.log_answer(LogEntry(question, text, answered, memory_only, citations, timings, model=name))
         return answer
 
     def reader(self, name: str = OWN) -> "Reader":
@@ -386,7 +413,17 @@ class Collection:
     @in_turn
     def recall(self, question: str, top: int = TOP) -> list[Source]:
         """The passages that a question needs, best first, whether or not they bear on it: no answer, no log."""
+        self._check(question)
         return [found.source for found in self._find(question, top)]
+
+    def _check(self, question: str) -> None:
+        """Raises InfinidocError for a question that would take minutes."""
+        begin = question[: QUESTION_TOKENS * 10]  # of more than this nobody needs to know how many tokens it has
+        if len(begin) < len(question) or len(self.load().encode(begin)) > QUESTION_TOKENS:
+            raise InfinidocError(
+                f"the question is too long: {len(question):,} characters, more than {QUESTION_TOKENS:,} tokens",
+                "ask for one thing; a text that is to be read goes in with: infinidoc ingest",
+            )
 
     def _find(self, question: str, top: int) -> "list[Found]":
         from infinidoc.model.addresses import question_vectors
@@ -401,10 +438,9 @@ class Collection:
             if row is None:  # another process has removed it since
                 continue
             identifier, start, end = row
-            document, path = self.store.document(identifier), self.store.path(identifier)
-            text = document.text[start:end]
-            source = Source(display(path), path, document.locate(start), round(recalled.score, 4), text)
-            found.append(Found(source, document.text, start, end, document.locate))
+            document, stored = self.store.document(identifier), self.store.stored(identifier)
+            source = _source(stored, document, start, end, round(recalled.score, 4))
+            found.append(Found(source, document.text, start, end, document.locate, identifier))
         return found
 
     def _warmed(self) -> "Warm":
@@ -419,9 +455,22 @@ class Collection:
         return self._warm
 
     @in_turn
-    def log(self, last: int | None = None) -> list[dict[str, Any]]:
-        """What was asked, newest first: question, answer, sources, timings, model and time of each."""
-        return self.store.log(last)
+    def log(self, last: int | None = None) -> list[Logged]:
+        """What was asked, newest first. Passages are looked up in the documents: the log keeps their places only."""
+        entries = self.store.log(last)
+        cited = {citation.document for entry in entries for citation in entry.citations}
+        stored = {document.id: document for document in self.store.documents() if document.id in cited}
+        texts = {identifier: self.store.document(identifier) for identifier in stored}
+        found = []
+        for entry in entries:
+            sources = [
+                _source(stored[place.document], texts[place.document], place.start, place.end, place.score)
+                for place in entry.citations
+                if place.document in stored
+            ]
+            values = (entry.question, entry.answer or "", entry.answered, entry.memory_only, sources, entry.timings)
+            found.append(Logged(entry.asked_at, entry.model, Answer(*values, reader=entry.model)))
+        return found
 
     @in_turn
     def documents(self) -> list[StoredDocument]:
@@ -430,22 +479,24 @@ class Collection:
 
     @in_turn
     def find(self, name: str) -> list[StoredDocument]:
-        """The documents that a path, the end of one ("guide.pdf") or a glob means. Raises InfinidocError if none."""
+        """The documents that a path, the end of one ("guide.pdf") or a glob means, each at the path that is meant; its
+        other files are `copies`. Raises InfinidocError if there is none."""
         absolute = os.path.abspath(name)
-        documents = self.documents()
-        exact = [document for document in documents if document.path in (name, absolute)]
-        ending = [document for document in documents if document.path.endswith(os.sep + name)]
-        globbed = [
-            document for document in documents if fnmatch(document.path, name) or fnmatch(document.path, absolute)
-        ]
-        found = exact or ending or globbed
+        documents = {path: document for document in self.documents() for path in document.paths}
+        exact = [path for path in documents if path in (name, absolute)]
+        ending = [path for path in documents if path.endswith(os.sep + name)]
+        globbed = [path for path in documents if fnmatch(path, name) or fnmatch(path, absolute)]
+        found = [documents[path].at(path) for path in exact or ending or globbed]
         if not found:
             raise InfinidocError(f"no document {name} in this collection", "see: infinidoc documents list")
         return found
 
     @in_turn
     def remove(self, documents: Sequence[StoredDocument]) -> None:
-        """Takes documents out of the memory, the addresses and the text."""
+        """Takes documents out of the memory, the addresses, the text and the log.
+
+        Of a document with copies only the file at its `path` is taken out, and the rest stays.
+        """
         from infinidoc.reading.ingest import forget
 
         if documents:
@@ -461,10 +512,17 @@ class Found:
     start: int
     end: int
     locate: Callable[[int], str] = lambda offset: ""
+    document: int = 0  # its id
 
     @property
     def shown(self) -> Shown:
         return Shown(self.source.document, self.source.text, self.start, self.locate)
+
+
+def _source(stored: StoredDocument, document: Document, start: int, end: int, score: float) -> Source:
+    also_in = tuple(map(display, stored.copies))
+    name, place = display(stored.path), document.locate(start)
+    return Source(name, stored.path, place, score, document.text[start:end], also_in)
 
 
 def passage(found: Found, text: str) -> "Passage":

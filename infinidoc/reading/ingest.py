@@ -5,19 +5,19 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from infinidoc.documents.discovery import STDIN, File, Skipped, discover
+from infinidoc.documents.discovery import STDIN, File, Root, Skipped, discover, is_gone, roots_of
 from infinidoc.documents.document import Document, Passage, Unreadable
 from infinidoc.documents.formats import load, read_document
 from infinidoc.documents.segmentation import SEGMENT_TOKENS, pack_into_segments, split_into_passages
-from infinidoc.memory.records import NewDocument, PassageRow, SegmentRow, StoredDocument
+from infinidoc.memory.records import NewDocument, PassageRow, SegmentRow, StoredDocument, StoredFile, content_of
 from infinidoc.memory.store import Store
 from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import Encoded, Encoder, Running, Seat, add, subtract
@@ -52,11 +52,15 @@ class Noted:
 
 @dataclass
 class Summary:
-    """What an ingest did (`seconds` of wall time), and what the collection holds now. Of a document that was cut short,
-    `partial` says by its name how much was kept, between 0 and 1."""
+    """What an ingest did to files (in `seconds` of wall time), and what the collection holds now.
+
+    `copies` are files whose text the collection has from another file: nothing is read for them. Of a document that was
+    cut short, `partial` says by its name how much was kept, between 0 and 1.
+    """
 
     added: int = 0
     replaced: int = 0
+    copies: int = 0
     unchanged: int = 0
     removed: int = 0
     pages: int = 0
@@ -78,14 +82,18 @@ class Stopped(KeyboardInterrupt):
 
 @dataclass
 class Reading:
-    """A document that is being read, segment by segment: `parts` so far, and `bytes_done` of its file's `size`."""
+    """A document that is being read, segment by segment: `parts` so far, and `bytes_done` of its file's `size`.
+
+    `replaces` are the files that held something else up to now; `copies` get its text as well.
+    """
 
     path: str
     name: str
     digest: str
     size: int
     document: Document
-    old: StoredDocument | None = None  # what it takes the place of
+    replaces: Sequence[str] = ()
+    copies: list[StoredFile] = field(default_factory=list)
     parts: int = 0
     bytes_done: float = 0.0
 
@@ -98,11 +106,6 @@ class Part:
     first: bool
     last: bool = False
     segments: list[list[Passage]] = field(default_factory=list)
-
-    @property
-    def replaced(self) -> StoredDocument | None:
-        """What goes when this comes."""
-        return self.reading.old if self.first else None
 
 
 @dataclass
@@ -130,7 +133,8 @@ def ingest(
 ) -> Summary:
     """Reads files into a collection: new ones, and changed ones in place of what they were.
 
-    `sync` also drops documents below `paths` whose files are gone. What can't be read is skipped and reported.
+    `sync` also drops documents below `paths` whose files are gone. What can't be read is skipped and reported, and what
+    was read from it before is dropped; only where it may be readable again, that stays.
     The model runs in the `reader`, here or on a cluster; the result is the same.
     Every window is committed as soon as it is read, in the middle of a document if need be: an ingest that was cut
     short goes on from there when it is repeated.
@@ -138,21 +142,25 @@ def ingest(
     a KeyboardInterrupt, when it is interrupted.
     """
     began = time.perf_counter()
-    on_disk = [path for path in paths if str(path) != STDIN]
-    found = list(discover(paths, include, exclude))
+    known = set(store.files_read()) if sync else set()
+    found = list(discover(paths, include, exclude, known))
     files = [item for item in found if isinstance(item, File)]
-    summary = Summary(skipped=[item for item in found if isinstance(item, Skipped)])
+    summary = Summary()
     progress = Progress(files=len(files), bytes_total=sum(file.size for file in files))
     try:
         with store.writing():
             run = Run(store, base, summary, progress, notify, reader)
-            if len(on_disk) < len(paths):
+            for item in found:
+                if isinstance(item, Skipped):
+                    run.skip(item)
+            run.drop_unreadable()
+            if any(str(path) == STDIN for path in paths):
                 run.take_stdin(sys.stdin.buffer.read())
             for file in files:
                 run.take(file)
             run.finish()
             if sync:
-                run.drop_vanished([Path(os.path.abspath(path)) for path in on_disk])
+                run.drop_vanished(roots_of(paths), known)
             store.merge_small_files()
             if approximate.is_due(store):
                 progress.name = "an index of the addresses"
@@ -170,11 +178,16 @@ def _closed(summary: Summary, store: Store, began: float) -> Summary:
 
 
 def forget(store: Store, base: BaseModel, documents: Sequence[StoredDocument]) -> None:
-    """Takes documents out of a collection: out of its memory, its addresses and its text."""
+    """Takes documents out of a collection: out of its memory, its addresses, its text and its log.
+
+    Only their files at `path` are taken out: a document of which there are copies stays.
+    """
     with store.writing():
+        paths = [document.path for document in documents]
+        gone = store.left_by(paths)
         with Encoder(base, None) as reader:
-            state = state_without(store, base, reader, store.state(), documents)
-        store.commit([], [document.id for document in documents], state)
+            state = state_without(store, base, reader, store.state(), gone)
+        store.commit([], [document.id for document in gone], state, unnamed=paths)
 
 
 def state_without(
@@ -244,6 +257,9 @@ class Run:
         self.state = store.state()
         self.window = Window()  # not yet enough for the model
         self.running: deque[tuple[Window, Running]] = deque()  # oldest first
+        self.coming: dict[str, Reading] = {}  # what is on its way, by content
+        self.copies: list[tuple[int, StoredFile]] = []  # of documents that are there
+        self.unreadable: list[str] = []  # files that were readable once
 
     def take(self, file: File) -> None:
         self._take(str(file.path), file.name, file.size, lambda: load(file.path))
@@ -259,7 +275,7 @@ class Run:
         try:
             taken = self._read(path, name, load())
         except Unreadable as reason:
-            self.summary.skipped.append(Skipped(name, str(reason)))
+            self.skip(Skipped(name, str(reason), path, reason.passing))
             taken = False
         if not taken:
             self.progress.files_done += 1
@@ -274,7 +290,9 @@ class Run:
             return False
         document = read_document(name, data)
         self.summary.notes += [Noted(name, note) for note in document.notes]
-        reading = Reading(path, name, digest, len(data), document, None if same else old)
+        if self._is_copy(document, StoredFile(path, digest, len(data))):
+            return False
+        reading = Reading(path, name, digest, len(data), document, [path] if old and not same else ())
         passages = split_into_passages(document, self.base.encode)
         if old and same:
             read = max(passage.end for passage in self.store.passages(old.id))
@@ -283,15 +301,50 @@ class Run:
             reading.bytes_done = reading.size * share
             self.progress.bytes_done += reading.bytes_done
             self.summary.partial = {name: share}
+        self._add_all(reading, passages)
+        return True
+
+    def take_again(self, stored: StoredDocument) -> None:
+        """Has a document read anew, from the text that the collection has of it."""
+        document, files = self.store.document(stored.id), self.store.files_read()
+        copies = [files[path] for path in stored.copies]
+        reading = Reading(stored.path, stored.path, stored.digest, stored.bytes, document, stored.paths, copies)
+        self._add_all(reading, split_into_passages(document, self.base.encode))
+
+    def skip(self, item: Skipped) -> None:
+        """Reports what can't be read. The text that it had before goes, unless the file may come back as it was."""
+        if item.path and self.store.of_path(item.path):
+            fate = "is kept" if item.passing else "is removed"
+            item = replace(item, reason=f"{item.reason}; what was read from it before {fate}")
+            if not item.passing:
+                self.unreadable.append(item.path)
+        self.summary.skipped.append(item)
+
+    def _is_copy(self, document: Document, file: StoredFile) -> bool:
+        """Whether another file has the same text: then it needs no reading, and no second place in the collection."""
+        content = content_of(document)
+        if (coming := self.coming.get(content)) is not None:
+            coming.copies.append(file)
+        elif (same := self.store.with_content(content)) is not None:
+            self.copies.append((same, file))
+            if any(held.id == same for held in self.store.of_paths([file.path])):  # other bytes, the same text
+                self.summary.unchanged += 1
+                return True
+        else:
+            return False
+        self.summary.copies += 1
+        return True
+
+    def _add_all(self, reading: Reading, passages: Iterable[Passage]) -> None:
         segments = _segments(self.base, passages)
         segment = next(segments, None)
         if segment is None:
             raise Unreadable("empty")
+        self.coming[content_of(reading.document)] = reading
         while segment:
             following = next(segments, None)
             self._add(reading, segment, last=following is None)
             segment = following
-        return True
 
     def _add(self, reading: Reading, segment: list[Passage], last: bool) -> None:
         window = self.window
@@ -320,6 +373,28 @@ class Run:
             self._submit()
         while self.running:
             self._commit(*self.running.popleft())
+        self._name_copies()
+        self.drop_unreadable()
+
+    def _name_copies(self) -> None:
+        if self.copies:
+            gone = self.store.left_by([file.path for _, file in self.copies], but=[same for same, _ in self.copies])
+            state = state_without(self.store, self.base, self.reader, self.state, gone)
+            self.store.commit([], [document.id for document in gone], state, named=self.copies)
+            self.state, self.copies = state, []
+
+    def drop_unreadable(self) -> None:
+        self._drop(self.unreadable)
+        self.unreadable = []
+
+    def _drop(self, paths: Sequence[str]) -> None:
+        """Takes files out, and with them the documents that have no other."""
+        if paths:
+            gone = self.store.left_by(paths)
+            state = state_without(self.store, self.base, self.reader, self.state, gone)
+            self.store.commit([], [document.id for document in gone], state, unnamed=paths)
+            self.state = state
+            self.summary.removed += len(paths)
 
     def _commit(self, window: Window, running: Running) -> None:
         """Windows are committed in the order of their files, wherever they were read: sums come out the same."""
@@ -331,11 +406,17 @@ class Run:
             self.notify(self.progress)
 
         encoded = running(advance)
-        old = [part.replaced for part in window.parts if part.replaced]
+        self._name_copies()  # a document that is replaced now may live on in another file
+        paths = [path for part in window.parts if part.first for path in part.reading.replaces]
+        old = self.store.left_by(paths)
         state = state_without(self.store, self.base, self.reader, self.state, old)
         state = add(state, encoded.state) if encoded.state else state
-        self.store.commit(self._rows(window, encoded), [document.id for document in old], state)
+        self.store.commit(self._rows(window, encoded), [document.id for document in old], state, unnamed=paths)
         self.state = state
+        for reading in (part.reading for part in window.parts if part.last):
+            del self.coming[content_of(reading.document)]
+            if reading.copies and (stored := self.store.of_path(reading.path)):
+                self.copies += [(stored.id, copy) for copy in reading.copies]
         self._count(window)
 
     def _rows(self, window: Window, encoded: Encoded) -> list[NewDocument]:
@@ -356,7 +437,7 @@ class Run:
 
     def _count(self, window: Window) -> None:
         whole = [part.reading for part in window.parts if part.last]
-        replaced = sum(reading.old is not None for reading in whole)
+        replaced = sum(bool(reading.replaces) for reading in whole)
         self.summary.replaced += replaced
         self.summary.added += len(whole) - replaced
         self.summary.tokens += window.tokens
@@ -367,13 +448,10 @@ class Run:
         self.progress.files_done += len(whole)
         self.notify(self.progress)
 
-    def drop_vanished(self, roots: list[Path]) -> None:
-        vanished = [
-            document
-            for document in self.store.documents()
-            if any(Path(document.path).is_relative_to(root) for root in roots) and not os.path.lexists(document.path)
-        ]
-        if vanished:
-            self.state = state_without(self.store, self.base, self.reader, self.state, vanished)
-            self.store.commit([], [document.id for document in vanished], self.state)
-            self.summary.removed = len(vanished)
+    def drop_vanished(self, roots: Sequence[Root], known: Set[str]) -> None:
+        """Drops the files that are gone from where `roots` say; and those elsewhere whose document was found in a place
+        that wasn't `known` before this run: they were moved."""
+        files = self.store.files_read()
+        moved = {path for document in self.store.of_paths(files.keys() - known) for path in document.paths}
+        meant = [path for path in files if path in moved or any(root.covers(path) for root in roots)]
+        self._drop([path for path in meant if os.path.isabs(path) and is_gone(path)])

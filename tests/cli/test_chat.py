@@ -22,7 +22,7 @@ def test_questions_one_by_one_up_to_quit_with_one_model(filled, loads):  # noqa:
     lines = "Which ship carries salt?\n\n  Which ship carries tea?\n/quit\nWhich ship carries wine?\n"
     code, out, err = filled("chat", "--max-tokens", "2", "--top", "3", stdin=lines)
     assert (code, err) == (0, "")
-    asked = [entry["question"] for entry in Collection.open().log()]
+    asked = [entry.answer.question for entry in Collection.open().log()]
     assert asked == ["Which ship carries tea?", "Which ship carries salt?"]
     assert len(loads) == 1
     assert 2 <= len(re.findall(r"docs/log-0\S+ line \d+  [\d.-]+\n", out)) <= 4  # the best two sources, a line each
@@ -33,7 +33,7 @@ def test_it_ends_with_the_input_and_goes_on_after_a_question_that_is_too_long(fi
     code, _, err = filled("chat", "--max-tokens", "2", stdin="salt? " * 5000 + "\nWhich ship carries salt?")
     assert code == 0
     assert "too long" in err
-    assert [entry["question"] for entry in Collection.open().log()] == ["Which ship carries salt?"]
+    assert [entry.answer.question for entry in Collection.open().log()] == ["Which ship carries salt?"]
 
 
 def test_there_must_be_something_to_ask(run):  # noqa: F811

@@ -110,7 +110,7 @@ def test_ask_json_is_one_object_per_question(filled, docs):
     assert [answer["question"] for answer in answers] == ["Which ship carries salt?", "Which ship sank?"]
     keys = {"question", "answer", "answered", "quotes", "verbatim", "sources", "timings", "memory_only", "reader"}
     assert keys == answers[0].keys()
-    assert {"document", "path", "place", "score", "text"} == answers[0]["sources"][0].keys()
+    assert {"document", "path", "place", "score", "text", "also_in"} == answers[0]["sources"][0].keys()
     piped = filled("ask", "-", "--json", "--max-tokens", "2", stdin="Which ship carries salt?\n")[1]
     assert json.loads(piped)["answer"] == answers[0]["answer"]
 

@@ -193,7 +193,7 @@ def test_a_crash_between_files_and_manifest_leaves_the_old_task(learnt, monkeypa
         raise OSError("power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(TaskStore, "_changed", crash)
+        patch.setattr(TaskStore, "_next_revision", crash)
         with pytest.raises(OSError, match="power cut"):
             learnt.add([("a raft", "ship")])
     learnt.close()
@@ -241,7 +241,7 @@ def test_a_damaged_manifest_is_one_clear_error(learnt):
     learnt.close()
     for path in learnt.directory.glob("manifest*"):
         path.write_bytes(b"rubbish" * 100)
-    with pytest.raises(InfinidocError, match="can't be opened"):
+    with pytest.raises(InfinidocError, match="is damaged"):
         learnt.predict(["a"])
 
 

@@ -3,7 +3,7 @@
 import sqlite3
 import subprocess
 import sys
-import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,8 +12,7 @@ from safetensors.torch import load_file
 from infinidoc.documents.document import Document, Mark
 from infinidoc.errors import InfinidocError
 from infinidoc.memory import manifest
-from infinidoc.memory import store as store_module
-from infinidoc.memory.records import Identity, NewDocument, PassageRow
+from infinidoc.memory.records import Citation, Identity, LogEntry, NewDocument, PassageRow
 from infinidoc.memory.store import Store
 from infinidoc.model.kernels import State
 
@@ -130,7 +129,7 @@ def test_merging_small_files_changes_nothing_that_a_search_sees(store, monkeypat
     for value in range(1, 8):
         fill(store, **{f"d{value}": value})
     before = found(store)
-    monkeypatch.setattr(store_module, "ADDRESS_FILE_ROWS", 12)
+    monkeypatch.setattr(Store, "owned", replace(Store.owned, most=12))
     with store.writing():
         store.merge_small_files()
     assert found(store) == before
@@ -191,7 +190,7 @@ with Store.open(Path(sys.argv[1])) as store, store.writing():
             pass
         assert found(store) == {"a": {1}}
         store.log_answer(entry("while another writes"))
-        assert [row["question"] for row in store.log()] == ["while another writes"]
+        assert [row.question for row in store.log()] == ["while another writes"]
     finally:
         other.kill()
         other.wait()
@@ -203,41 +202,37 @@ with Store.open(Path(sys.argv[1])) as store, store.writing():
 def test_a_reader_survives_a_writer_that_replaces_what_it_was_about_to_open(store, monkeypatch):
     fill(store, a=1)
     reader = Store.open(store.directory)
-    genuine, calls = Store._address_rows, []
+    genuine, calls = Store._read_rows, []
 
     def late(self, file):
         if not calls:
             calls.append(file)
             with store.writing():
-                monkeypatch.setattr(Store, "_address_rows", genuine)
+                monkeypatch.setattr(Store, "_read_rows", genuine)
                 store.commit([new(store, "a", 4)], [store.documents()[0].id], state(1.0))
         return genuine(self, file)
 
-    monkeypatch.setattr(Store, "_address_rows", late)
+    monkeypatch.setattr(Store, "_read_rows", late)
     assert found(reader) == {"a": {4}}
     assert calls
     reader.close()
 
 
-def entry(question):
-    return {
-        "question": question,
-        "answer": "42",
-        "answered": True,
-        "memory_only": False,
-        "sources": [{"document": "a", "place": "page 1"}],
-        "timings": {"total": 0.5},
-    }
+def entry(question, *citations, answer="42", memory_only=False):
+    return LogEntry(question, answer, True, memory_only, list(citations), {"total": 0.5})
 
 
 def test_the_log_is_newest_first(store):
+    fill(store, a=1)
+    cited = Citation(store.documents()[0].id, 4, 7, 0.5)
     for question in ("first?", "second?"):
-        store.log_answer(entry(question))
-        time.sleep(0.01)
+        store.log_answer(entry(question, cited))
     rows = store.log()
-    assert [row["question"] for row in rows] == ["second?", "first?"]
-    assert rows[0]["sources"][0]["place"] == "page 1"
-    assert rows[0]["answered"] is True
+    assert [row.question for row in rows] == ["second?", "first?"]
+    assert rows[0].citations == [cited]
+    assert rows[0].answered is True
+    assert rows[0].timings == {"total": 0.5}
+    assert rows[0].model == "tiny"
     assert len(store.log(1)) == 1
 
 
@@ -252,7 +247,7 @@ def test_damage_gets_a_clear_line(store):
         store.state()
     store.close()
     (store.directory / manifest.MANIFEST).write_bytes(b"not a database" * 1000)
-    with pytest.raises(InfinidocError, match="can't be opened"):
+    with pytest.raises(InfinidocError, match="is damaged"):
         Store.open(store.directory)
 
 

@@ -73,7 +73,7 @@ def test_words_from_elsewhere_are_said_to_be_and_refusals_and_yes_are_not(collec
         answer = collection.ask("Does the Amalia carry salt?")
         assert answer.verbatim is None
         assert len(answer.quotes) == (said == "Yes")
-    assert all("quotes" not in entry for entry in collection.log())  # places and not texts are kept
+    assert all("quotes" not in entry.to_dict() for entry in collection.log())  # places and not texts are kept
 
 
 def test_recall_finds_exactly_the_best_passages(collection):
@@ -150,10 +150,10 @@ def test_every_question_is_logged(collection):
     collection.ask("Which ship carries salt?", max_tokens=2)
     collection.ask("Which ship sank?", max_tokens=2, memory_only=True)
     newest, oldest = collection.log()
-    assert (newest["question"], newest["memory_only"]) == ("Which ship sank?", True)
-    assert oldest["sources"][0]["document"].startswith("docs/log-")
-    assert oldest["timings"]["total"] > 0
-    assert oldest["model"] == collection.load().name
+    assert (newest.answer.question, newest.answer.memory_only) == ("Which ship sank?", True)
+    assert oldest.answer.sources[0].document.startswith("docs/log-")
+    assert oldest.answer.timings["total"] > 0
+    assert oldest.model == collection.load().name
 
 
 def test_text_in_documents_is_never_read_as_the_template_s_tokens(collection):

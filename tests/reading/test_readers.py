@@ -55,7 +55,7 @@ def test_an_endpoint_gets_the_question_and_the_passages_and_no_more(collection):
         assert all(f"> {line}" in told for line in source.text.splitlines())
         assert source.document in told
     assert str(collection.directory) not in str(body)
-    assert collection.log()[0]["model"] == server.name
+    assert collection.log()[0].model == server.name
 
 
 def test_an_endpoint_may_refuse(collection):

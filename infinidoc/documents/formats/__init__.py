@@ -42,10 +42,8 @@ def load(path: Path) -> bytes:
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except PermissionError:
-        raise Unreadable("permission denied") from None
     except OSError as error:
-        raise Unreadable((error.strerror or "can't be read").lower()) from None
+        raise Unreadable.because(error) from None
     if len(data) > MAX_BYTES:
         raise Unreadable(f"larger than {MAX_BYTES >> 20} MB: split it")
     return data
