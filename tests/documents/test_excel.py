@@ -97,6 +97,15 @@ def test_formats_of_cells_are_looked_up():
     assert lines(book) == ["Part: roof; Share: 37.5%; Price: £1,234.50"]
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"), [(14, "2026-03-04"), (31, "2026-03-04"), (10, "4608500.00%"), (44, "46,085.00")]
+)
+def test_formats_that_are_known_by_number(number, shown):
+    members = saved(sheet([46085]))
+    styles = f'<styleSheet xmlns="{MAIN}"><cellXfs><xf numFmtId="{number}"/></cellXfs></styleSheet>'
+    assert lines(members | {"xl/styles.xml": styles.encode()}) == [shown]
+
+
 def test_days_may_be_counted_from_1904():
     book = sheet(["Day", "Work"], [0, "start"])
     book.active["A2"].number_format = "d mmm yyyy"

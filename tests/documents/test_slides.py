@@ -68,6 +68,14 @@ def test_columns_that_do_not_line_up_are_read_one_by_one(presentation):
     assert blocks(presentation) == ["l1", "l2", "l3", "r1", "r2", "r3"]
 
 
+def test_two_parts_side_by_side_are_read_one_after_the_other(presentation):
+    slide = add(presentation, 4)  # with places for two headings, and a text below each
+    for shape, text in zip(slide.placeholders, ["Title", "For", "cheap", "Against", "far"], strict=False):
+        shape.text = text
+    slide._element.cSld.spTree.append(slide.shapes.title._element)  # made last
+    assert blocks(presentation) == ["Title", "For", "cheap", "Against", "far"]
+
+
 def test_groups_are_read_as_one(presentation):
     slide = add(presentation)
     group = slide.shapes.add_group_shape()

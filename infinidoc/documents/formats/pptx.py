@@ -1,5 +1,6 @@
 """PowerPoint slides: what stands on them, from the title down, tables and charts, comments, the speaker's notes."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -132,25 +133,36 @@ def _kind(shape: Any) -> str:
 
 def _in_reading_order(shapes: list[Any], bases: list[list[Any]]) -> list[Any]:
     """The title, then from above to below and from left to right; what has no place comes first."""
-    boxes = [_box(shape, bases) for shape in shapes]
-    placed = _ordered({n: box for n, box in enumerate(boxes) if box is not None})
-    order = [n for n, box in enumerate(boxes) if box is None] + placed
-    return [shapes[n] for n in sorted(order, key=lambda n: _kind(shapes[n]) not in _TITLES)]
+    titles = [shape for shape in shapes if _kind(shape) in _TITLES]
+    others = [shape for shape in shapes if _kind(shape) not in _TITLES]
+    boxes = [_box(shape, bases) for shape in others]
+    unplaced = [shape for shape, box in zip(others, boxes, strict=True) if box is None]
+    return titles + unplaced + [others[n] for n in _ordered({n: box for n, box in enumerate(boxes) if box is not None})]
 
 
 def _ordered(boxes: dict[int, _Box]) -> list[int]:
-    """Cut between rows of shapes, then between columns inside of a row, and so on."""
-    for low, high in ((1, 3), (0, 2)):
-        groups: list[dict[int, _Box]] = []
-        edge = float("-inf")
-        for n, box in sorted(boxes.items(), key=lambda item: item[1][low]):
-            if box[low] >= edge:
-                groups.append({})
-            groups[-1][n] = box
-            edge = max(edge, box[high])
-        if len(groups) > 1:
-            return [n for group in groups for n in _ordered(group)]
-    return sorted(boxes, key=lambda n: (boxes[n].top, boxes[n].left))
+    """Cut between rows of shapes, then between columns inside of a row, and so on.
+
+    Where both can be cut, columns go first if they were made one by one, as the numbers tell.
+    """
+    rows, columns = _cut(boxes, 1, 3), _cut(boxes, 0, 2)
+    if len(rows) == len(columns) == 1:
+        return sorted(boxes, key=lambda n: (boxes[n].top, boxes[n].left))
+    made_by_columns = all(max(before) < min(after) for before, after in itertools.pairwise(columns))
+    groups = columns if len(rows) == 1 or (len(columns) > 1 and made_by_columns) else rows
+    return [n for group in groups for n in _ordered(group)]
+
+
+def _cut(boxes: dict[int, _Box], low: int, high: int) -> list[dict[int, _Box]]:
+    """Groups of boxes that no other one reaches into, from one of their sides to the opposite."""
+    groups: list[dict[int, _Box]] = [{}]
+    edge = float("inf")
+    for n, box in sorted(boxes.items(), key=lambda item: item[1][low]):
+        if box[low] >= edge:
+            groups.append({})
+        groups[-1][n] = box
+        edge = box[high] if len(groups[-1]) == 1 else max(edge, box[high])
+    return groups
 
 
 def _box(shape: Any, bases: list[list[Any]]) -> _Box | None:

@@ -125,7 +125,7 @@ def _shown(cell: dict[str, str], value: str, formula: str | None, text: str, val
     kind = cell.get("t", "n")
     if formula is not None and not value and kind != "str":
         return f"={formula or '…'} (no result stored)"
-    style = cell.get("s", "")
+    style = cell.get("s", "0")
     code = values.formats[int(style)] if style.isdigit() and int(style) < len(values.formats) else "General"
     if kind == "s":
         return text_as_shown(values.strings[int(value)], code) if value else ""
