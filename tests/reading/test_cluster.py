@@ -1,11 +1,11 @@
 """Ingest on a local Ray cluster: the result of one process, whatever happens to the workers."""
 
+import contextlib
+import itertools
 import os
 import signal
 import socket
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import torch
 from infinidoc.errors import InfinidocError
 from infinidoc.model import encoding
 from infinidoc.reading import cluster as cluster_module
+from infinidoc.reading.cluster import read
 from infinidoc.reading.collection import Collection
 from tests.reading.library import content, write_library
 
@@ -36,6 +37,17 @@ def docs(tmp_path, monkeypatch):
     return write_library(tmp_path / "docs", count=40)
 
 
+@pytest.fixture(scope="module")
+def alone(tiny, tmp_path_factory):
+    """What one process makes of those documents."""
+    folder = tmp_path_factory.mktemp("alone")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INFINIDOC_HOME", str(folder))
+        patch.setenv("INFINIDOC_PRECISION", "fp32")
+        patch.setitem(encoding.WINDOW_TOKENS, "cpu", 150)
+        return ingested("alone", write_library(folder / "docs", count=40), tiny)[1]
+
+
 def ingested(name, docs, tiny, **options):
     with Collection.open(name, str(tiny)) as collection:
         summary = collection.ingest([docs], **options)
@@ -50,11 +62,11 @@ def assert_same(one, other):
             torch.testing.assert_close(torch.tensor(a), torch.tensor(b), rtol=1e-6, atol=1e-6)
 
 
-def test_the_result_is_that_of_one_process(local_ray, docs, tiny):
+def test_the_result_is_that_of_one_process(local_ray, docs, tiny, alone):
     (docs / "broken.pdf").write_bytes(b"%PDF-1.4 not really")
     seen = []
     notify = lambda reached: seen.append((reached.files_done, reached.bytes_done, reached.tokens))  # noqa: E731
-    expected, alone = ingested("alone", docs, tiny)
+    expected, _ = ingested("alone", docs, tiny)
     summary, spread = ingested("spread", docs, tiny, notify=notify, engine="ray")
     assert_same(spread, alone)
     assert (summary.added, summary.tokens) == (expected.added, expected.tokens) == (40, summary.collection["tokens"])
@@ -69,66 +81,43 @@ def test_the_result_is_that_of_one_process(local_ray, docs, tiny):
         assert_same(content(one.directory), content(other.directory))
 
 
-def workers_at_work():
-    """Processes below this one that run the worker's function."""
-    parents, titles = {}, {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            titles[int(entry.name)] = (entry / "cmdline").read_text()
-        except (OSError, IndexError):  # it has ended meanwhile
-            continue
-    for process, title in titles.items():
-        ancestor = process
-        while ancestor in parents and ancestor != os.getpid():
-            ancestor = parents[ancestor]
-        if ancestor == os.getpid() and title.startswith("ray::read"):
-            yield process
+@pytest.fixture
+def killed(tmp_path, monkeypatch):
+    """The worker that gets the eighth window is killed, once. Tells whether it was."""
+    windows = tmp_path / "windows"
+    windows.mkdir()
+
+    def read_or_die(*window):
+        for number in itertools.count(1):  # workers count together: whoever makes a file has its number
+            with contextlib.suppress(FileExistsError):
+                (windows / str(number)).touch(exist_ok=False)
+                break
+        if number == 8:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read(*window)
+
+    monkeypatch.setattr(cluster_module, "read", read_or_die)
+    return (windows / "8").exists
 
 
-class Killer(threading.Thread):
-    """kill -9, so many times, on workers that are at work."""
-
-    def __init__(self, times):
-        super().__init__(daemon=True)
-        self.left, self.killed = times, []
-
-    def run(self):
-        deadline = time.monotonic() + 120
-        while self.left and time.monotonic() < deadline:
-            for process in workers_at_work():
-                if process not in self.killed and self.left:
-                    os.kill(process, signal.SIGKILL)
-                    self.killed.append(process)
-                    self.left -= 1
-            time.sleep(0.01)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
-def test_killed_workers_lose_nothing(local_ray, docs, tiny):
-    killer = Killer(times=1)
-    killer.start()
+def test_killed_workers_lose_nothing(local_ray, docs, tiny, alone, killed):
     _, spread = ingested("spread", docs, tiny, engine="ray")
-    killer.join(timeout=1)
-    assert killer.killed
-    _, alone = ingested("alone", docs, tiny)
+    assert killed()
     assert_same(spread, alone)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
-def test_what_was_committed_before_a_failure_stays_and_the_next_ingest_goes_on(local_ray, docs, tiny, monkeypatch):
+def test_what_was_committed_before_a_failure_stays_and_the_next_ingest_goes_on(
+    local_ray, docs, tiny, alone, killed, monkeypatch
+):
     monkeypatch.setattr(cluster_module, "RETRIES", 0)
-    killer = Killer(times=1)
-    killer.start()
     with pytest.raises(InfinidocError, match="a worker failed") as failed:
         ingested("spread", docs, tiny, engine="ray")
-    killer.join(timeout=1)
-    assert killer.killed
+    assert killed()
     assert "\n" not in str(failed.value)
-    ingested("spread", docs, tiny, engine="ray")
-    ingested("alone", docs, tiny)
-    with Collection.open("alone") as one, Collection.open("spread") as other:
-        assert_same(content(one.directory), content(other.directory))
+    with Collection.open("spread") as collection:
+        assert collection.documents()
+    _, spread = ingested("spread", docs, tiny, engine="ray")
+    assert_same(spread, alone)
 
 
 def test_a_worker_with_another_adapter_stops_the_ingest(local_ray, docs, tiny, monkeypatch):

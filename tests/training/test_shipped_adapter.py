@@ -16,7 +16,7 @@ from infinidoc.model import adapters
 from infinidoc.model.addresses import question_vectors, score
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import load_base
-from infinidoc.model.encoding import encode
+from infinidoc.model.encoding import add, encode
 from infinidoc.model.prompts import question_prompt
 from infinidoc.reading.answering import generate, prompt, refuses
 from infinidoc.training import recipes
@@ -64,18 +64,18 @@ def test_it_reads_an_answer_from_three_passages(adapted):
 def test_it_refuses_what_the_passages_do_not_say(adapted):
     base, _ = adapted
     refused = 0
-    for asked in held_out(10, seed=2):
+    for asked in held_out(6, seed=2):
         article = (asked.article + 1) % len(xquad(held_out=True).articles)
         passages = list(xquad(held_out=True).articles[article][:3])
         refused += refuses(generate(base, prompt(base, asked.text, passages), None, 24, **QUIET))
-    assert refused >= 7
+    assert refused >= 5
 
 
 def test_it_recalls_the_right_passage(adapted):
     base, adapter = adapted
     head = adapter.head()
     texts = xquad(held_out=True).paragraphs
-    addresses = encode(base, head, [base.encode(text)[:500] for text in texts]).addresses
+    addresses = encode(base, head, [base.encode(text)[:500] for text in texts], remember=False).addresses
     rows = [sum(map(len, addresses[:index])) for index in range(len(addresses))]
     asked = held_out(30, seed=3)
     first = [int(score(*question_vectors(base, head, q.text), torch.cat(addresses), rows).argmax()) for q in asked]
@@ -83,17 +83,21 @@ def test_it_recalls_the_right_passage(adapted):
 
 
 def test_it_remembers_a_pass_key_that_no_window_holds(adapted):
-    """Five digits, four segments of filler: from the compressive memory alone. Chance is one in a hundred thousand."""
+    """Five digits, four segments of filler: from the compressive memory alone. Chance is one in a hundred thousand.
+
+    Segments are read without each other, so the three of filler alone are read once for all samples and added.
+    """
     base, _ = adapted
     tokens = filler(base.encode)
+    segments = [tokens(511 * index, 511 * (index + 1)) for index in range(4)]
+    silent = encode(base, None, segments[:3]).state
     right = 0
     for seed in range(5):
         sample = passkey.sample(random.Random(seed))
-        segments = [tokens(511 * index, 511 * (index + 1)) for index in range(4)]
         fact = [token for text in sample.facts for token in base.encode(" " + text)]
         place = 24 * random.Random(seed).randrange(10)
-        segments[seed % 4][place:place] = fact
-        state = encode(base, None, segments).state
+        told = [*segments[3][:place], *fact, *segments[3][place:]]
+        state = add(silent, encode(base, None, [told]).state)
         ids = [*base.start, *base.encode(sample.prompt)]
         right += sample.answer in generate(base, ids, state, 10, **QUIET)
     assert right >= 4

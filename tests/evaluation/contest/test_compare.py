@@ -335,19 +335,9 @@ def test_seconds_of_an_ingest_that_was_cut_short_count(squad, out, tiny, monkeyp
     cut = json.loads(file.read_text())
     assert cut["seconds"] > 0
     assert cut["whole"] is False
-    systems.write(file, cut | {"seconds": 100.0})
+    file.write_text(json.dumps(cut | {"seconds": 1e6}))
     (row,) = compare.run(plan)["systems"]
-    assert 100 < row["ingest_seconds"] < 160
-
-
-def test_a_process_of_its_own_tells_how_far_it_is_and_what_it_took(squad, out, tiny):
-    steps = []
-    plan = compare.plan(out, squad, systems=["rag-bm25"], limit=1, model=str(tiny))
-    (row,) = compare.run(plan, steps.append)["systems"]
-    assert [step.stage for step in steps] == sorted([step.stage for step in steps], reverse=True)
-    assert (steps[-1].done, steps[-1].total) == (1, 1)
-    assert row["peak_memory_answering"] > 50e6
-    assert row["peak_memory_ingest"] > 50e6
+    assert 1e6 < row["ingest_seconds"] < 1.1e6
 
 
 def test_what_goes_wrong_in_a_process_is_one_line_here(squad, out, tiny):
@@ -363,18 +353,25 @@ def test_what_goes_wrong_in_a_process_is_one_line_here(squad, out, tiny):
 
 
 def test_an_interruption_ends_the_process_and_the_next_run_goes_on(squad, out, tiny):
-    plan = compare.plan(out, squad, systems=["no-context"], limit=1, model=str(tiny))
+    """Each stage is a process of its own, which tells how far it is and what it took."""
+    plan = compare.plan(out, squad, systems=["rag-bm25"], limit=1, model=str(tiny))
+    before, after = [], []
 
     def interrupt(step):
+        before.append(step)
         if step.stage == "answer" and step.name != "starting":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         compare.run(plan, interrupt)
     assert not (out / compare.RESULT).exists()
-    steps = []
-    assert compare.run(plan, steps.append)["systems"][0]["seconds_per_question"] > 0
-    assert {step.stage for step in steps} == {"answer"}
+    (row,) = compare.run(plan, after.append)["systems"]
+    assert list(dict.fromkeys(step.stage for step in before)) == ["ingest", "answer"]
+    assert {step.stage for step in after} == {"answer"}
+    assert (after[-1].done, after[-1].total) == (1, 1)
+    assert row["seconds_per_question"] > 0
+    assert row["peak_memory_answering"] > 50e6
+    assert row["peak_memory_ingest"] > 50e6
 
 
 def test_peak_memory_is_this_process_s():
