@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from infinidoc.reading.collection import Answer, Collection, Source
 
 SHOWN_CHARACTERS = 240
+SHOWN_NOTES = 5
 ALL_ELSEWHERE = "These words stand in none of the passages shown: read them before you rely on it."
 SOME_ELSEWHERE = "Not all of these words stand in the passages shown: read them before you rely on it."
 
@@ -78,6 +79,8 @@ def ask(
             else:
                 print_quotes(answer)
                 print_sources(answer.sources)
+                for note in answer.notes[:SHOWN_NOTES]:
+                    render.err.print(note, style="yellow")
                 print_times(answer, first - began, time.perf_counter() - began, 0.0 if number else ready - STARTED)
             began = time.perf_counter()
     if failed:

@@ -33,6 +33,7 @@ def list_(collection: CollectionOption = None, json: JsonOption = False) -> None
     rows: list[tuple[object, ...]] = []
     for d in documents:
         rows.append((display(d.path), d.format, d.pages or "", f"{d.tokens:,}", render.size(d.bytes), d.ingested_at))
+        rows += [(f"  {note}", *[""] * 5) for note in d.notes]
         rows += [(f"  also in {display(copy)}", *[""] * 5) for copy in d.copies]
     render.print_table(("document", "format", "pages", "tokens", "size", "ingested"), rows, ("pages", "tokens", "size"))
 

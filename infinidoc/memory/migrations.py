@@ -101,4 +101,10 @@ CREATE TABLE citations (
 ) WITHOUT ROWID;
 CREATE INDEX citations_by_document ON citations(document)"""
 
-MIGRATIONS = {1: files_and_citations}
+
+def notes(sql: sqlite3.Connection, directory: Path) -> None:
+    """2 → 3: a document says what of its file could not be read. Of those that are there that isn't known."""
+    sql.execute("ALTER TABLE documents ADD COLUMN notes TEXT NOT NULL DEFAULT '[]'")
+
+
+MIGRATIONS = {1: files_and_citations, 2: notes}

@@ -56,7 +56,7 @@ class StoredFile:
 class StoredDocument:
     """A row of the manifest, without the text. Path, digest and bytes are those of the first of its files; `copies` are
     the paths of the others, which have the same text. `tokens` is what was read of it so far: all, if it is
-    `complete`."""
+    `complete`. `notes` say what of the file could not be read."""
 
     id: int
     path: str
@@ -67,6 +67,7 @@ class StoredDocument:
     tokens: int
     ingested_at: str
     complete: bool = True
+    notes: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
 
     @property

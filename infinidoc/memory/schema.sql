@@ -1,4 +1,4 @@
--- The manifest of a collection, format 2. It names every tensor file; a file that it doesn't name doesn't exist.
+-- The manifest of a collection, format 3. It names every tensor file; a file that it doesn't name doesn't exist.
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -13,7 +13,8 @@ CREATE TABLE documents (
     marks TEXT NOT NULL,                -- JSON [[start, label], …]
     text TEXT NOT NULL,
     ingested_at TEXT NOT NULL,          -- UTC, ISO 8601
-    complete INTEGER NOT NULL           -- 0 while later passages have not been read
+    complete INTEGER NOT NULL,          -- 0 while later passages have not been read
+    notes TEXT NOT NULL DEFAULT '[]'    -- JSON ["what of the file could not be read", …]
 );
 CREATE INDEX documents_by_content ON documents(content);
 

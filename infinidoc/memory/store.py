@@ -50,7 +50,7 @@ class Store(RowStore):
     """One collection. Open it as often as you like; one `writing()` at a time, readers go on meanwhile."""
 
     kind, made_by, package = "collection", "infinidoc ingest PATH", __package__
-    format, migrations = 2, MIGRATIONS
+    format, migrations = 3, MIGRATIONS
     owned = Rows("addresses", "passages", "address_files", "tokens", "MIN(id)", ADDRESS_FILE_ROWS)
     suffixes = (tensors.SUFFIX, INDEX_SUFFIX)
 
@@ -87,15 +87,19 @@ class Store(RowStore):
         )
 
     def _documents(self, where: str = "", values: Sequence[str | int] = ()) -> list[StoredDocument]:
-        query = f"""SELECT documents.id, path, digest, bytes, format, pages, tokens, ingested_at, complete
+        query = f"""SELECT documents.id, path, digest, bytes, format, pages, tokens, ingested_at, complete, notes
                     FROM documents JOIN files ON document = documents.id {where} ORDER BY documents.id, files.id"""
         found = []
         for _, files in groupby(self._query(query, values), itemgetter(0)):
             first, *others = (StoredDocument(*row) for row in files)
             paths = [absolute_path(file.path, self.directory) for file in (first, *others)]
-            whole = bool(first.complete)
-            found.append(replace(first, path=paths[0], complete=whole, copies=tuple(paths[1:])))
+            whole, notes = bool(first.complete), tuple(json.loads(str(first.notes)))
+            found.append(replace(first, path=paths[0], complete=whole, notes=notes, copies=tuple(paths[1:])))
         return found
+
+    def noted(self) -> list[StoredDocument]:
+        """The documents of whose files a part could not be read."""
+        return self._documents("WHERE notes != '[]'")
 
     def of_path(self, path: str) -> StoredDocument | None:
         """The document that a file holds, with the digest and size of that file."""
@@ -133,9 +137,10 @@ class Store(RowStore):
 
     def document(self, identifier: int) -> Document:
         """A document's text and marks."""
-        query = "SELECT text, format, marks, pages FROM documents WHERE id = ?"
-        text, format_, marks, pages = self._first(query, (identifier,))
-        return Document(text, format_, tuple(Mark(*mark) for mark in json.loads(marks)), pages)
+        query = "SELECT text, format, marks, pages, notes FROM documents WHERE id = ?"
+        text, format_, marks, pages, notes = self._first(query, (identifier,))
+        places = tuple(Mark(*mark) for mark in json.loads(marks))
+        return Document(text, format_, places, pages, tuple(json.loads(notes)))
 
     def passages(self, document: int) -> list[PassageRow]:
         """A document's passages, in reading order."""
@@ -341,6 +346,7 @@ class Store(RowStore):
                 "text": document.text,
                 "ingested_at": now,
                 "complete": new.complete,
+                "notes": json.dumps(document.notes, ensure_ascii=False),
             }
             insert = f"INSERT INTO documents ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
             identifier = self._run(insert, list(row.values()))

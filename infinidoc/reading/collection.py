@@ -59,6 +59,8 @@ class Answer:
     `quotes` are the sentences that it was read from. `verbatim` says whether its words stand there; None for a mere yes
     or no, and where there was nothing to read. `timings` in seconds: recall, first_token (from the question's start),
     total. `reader` is the name of the one that answered, "" if none was asked.
+    `notes` say where else an answer may stand: pages that could not be read, of the documents that were cited, or of
+    all if none was.
     """
 
     question: str
@@ -70,6 +72,7 @@ class Answer:
     reader: str = ""
     quotes: list[Quote] = field(default_factory=list)
     verbatim: bool | None = None
+    notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: the text is called "answer" there."""
@@ -390,8 +393,11 @@ class Collection:
         timings["total"] = time.perf_counter() - began
         quotes = find_quotes(text, question, [one.shown for one in found]) if answered and text != NO_ANSWER else []
         sources = [one.source for one in found]
+        cited = {source.path for source in sources}
+        noted = [one for one in self.store.noted() if not answered or cited & set(one.paths)]
+        notes = [f"{display(one.path)}: {note}" for one in noted for note in one.notes]
         verbatim = is_verbatim(text, quotes)
-        answer = Answer(question, text, answered, memory_only, sources, timings, name, quotes, verbatim)
+        answer = Answer(question, text, answered, memory_only, sources, timings, name, quotes, verbatim, notes)
         citations = [Citation(one.document, one.start, one.end, one.source.score) for one in found]
         self.store.log_answer(LogEntry(question, text, answered, memory_only, citations, timings, model=name))
         return answer

@@ -75,6 +75,16 @@ def test_ingest_says_what_of_a_document_could_not_be_read(run, docs):
     assert summary["notes"] == [{"name": "docs/closed.eml", "note": "message: encrypted"}]
 
 
+def test_what_could_not_be_read_is_said_where_an_answer_may_stand(run, docs):
+    closed = b"Subject: Closed\nContent-Type: multipart/encrypted; boundary=b\n\n--b\n\nx\n--b--\n"
+    (docs / "closed.eml").write_bytes(closed)
+    run("ingest", "docs/closed.eml")
+    assert "  message: encrypted" in run("documents", "list")[1].splitlines()
+    assert json.loads(run("documents", "show", "closed.eml", "--json")[1])["notes"] == ["message: encrypted"]
+    assert "docs/closed.eml: message: encrypted" in run("ask", "Closed?")[2].splitlines()
+    assert json.loads(run("ask", "--json", "Closed?")[1])["notes"] == ["docs/closed.eml: message: encrypted"]
+
+
 def test_a_large_collection_without_an_index_says_what_would_help(run, docs, monkeypatch):
     monkeypatch.setattr(approximate, "installed", lambda: False)
     assert "infinidoc[index]" not in run("ingest", "docs")[2]
@@ -108,7 +118,9 @@ def test_ask_json_is_one_object_per_question(filled, docs):
     answers = [json.loads(line) for line in out.splitlines()]
     assert code == 0
     assert [answer["question"] for answer in answers] == ["Which ship carries salt?", "Which ship sank?"]
-    keys = {"question", "answer", "answered", "quotes", "verbatim", "sources", "timings", "memory_only", "reader"}
+    keys = {"question", "answer", "answered", "quotes", "verbatim", "sources", "timings", "memory_only", "reader"} | {
+        "notes"
+    }
     assert keys == answers[0].keys()
     assert {"document", "path", "place", "score", "text", "also_in"} == answers[0]["sources"][0].keys()
     piped = filled("ask", "-", "--json", "--max-tokens", "2", stdin="Which ship carries salt?\n")[1]
