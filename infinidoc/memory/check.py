@@ -22,10 +22,12 @@ TABLES = ("meta", "documents", "files", "address_files", "passages", "segments",
 
 @dataclass
 class Faults:
-    """What is wrong, as lines for people; and which tensor files are missing or not what they were."""
+    """What is wrong, as lines for people; which tensor files are missing or not what they were; and whether rows of the
+    manifest are (`torn`)."""
 
     lines: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    torn: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.lines)
@@ -39,16 +41,17 @@ def check(store: Store) -> Faults:
             faults.lines.append(f"{MANIFEST}: {' '.join(line.split())}")
     for table, *_ in store._query("PRAGMA foreign_key_check"):
         faults.lines.append(f"{MANIFEST}: a row of {table} belongs to nothing")
-    for file in store.files():
-        reason = _reason(file)
-        if reason:
-            faults.lines.append(f"{file.name} {reason}")
-            faults.files.append(file.name)
     query = """SELECT path FROM files WHERE document IN (
                SELECT documents.id FROM documents LEFT JOIN passages ON document = documents.id
                GROUP BY documents.id HAVING documents.tokens != TOTAL(passages.tokens))"""
     for (path,) in store._query(query):
         faults.lines.append(f"{absolute_path(path, store.directory)}: passages are missing")
+    faults.torn = bool(faults.lines)
+    for file in store.files():
+        reason = _reason(file)
+        if reason:
+            faults.lines.append(f"{file.name} {reason}")
+            faults.files.append(file.name)
     return faults
 
 
@@ -73,7 +76,7 @@ def salvage(directory: Path) -> list[str] | None:
         file = directory / MANIFEST
         try:
             with Store.open(directory) as store:
-                if not [line for line in check(store).lines if line.startswith(MANIFEST) or line.endswith("missing")]:
+                if not check(store).torn:
                     return None
         except Damaged:
             pass
