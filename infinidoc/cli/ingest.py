@@ -92,7 +92,7 @@ def ingest(
         else:
             print_summary(summary, str(target.directory))
         if interrupted:
-            parts = "".join(f", and {share:.0%} of {name}" for name, share in summary.partial.items())
+            parts = "".join(f", and {100 * share:.0f} % of {name}" for name, share in summary.partial.items())
             render.note(f"interrupted: this much is kept{parts}; the same command goes on from there")
             raise typer.Exit(INTERRUPTED)
         if not json and approximate.is_missed(target.store):

@@ -2,12 +2,15 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
 from infinidoc import cli
+from infinidoc.memory.store import Store
+from infinidoc.model import encoding
 from infinidoc.reading import approximate
 from infinidoc.reading.collection import Collection
 from tests.reading.library import write_library
@@ -257,3 +260,25 @@ def test_a_path_that_was_named_and_cannot_be_read_ends_with_1_after_the_others(r
         assert "skipped" in out + err
     assert json.loads(run("collections", "show", "named", "--json")[1])["documents"] == 1
     assert run("ingest", "--collection", "named", "-", good, stdin="\0\1\2")[0] == 1
+
+
+def test_an_interrupted_ingest_says_what_is_kept(run, docs, monkeypatch):
+    monkeypatch.setitem(encoding.WINDOW_TOKENS, "cpu", 200)
+    whole, commits = Store.commit, []
+
+    def commit(self, *arguments):
+        if len(commits) == 2:
+            raise KeyboardInterrupt
+        commits.append(whole(self, *arguments))
+
+    monkeypatch.setattr(Store, "commit", commit)
+    (docs / "long.txt").write_text("\n\n".join(f"Ship number {n} carries salt and wine." for n in range(200)))
+    code, out, err = run("ingest", docs / "long.txt")
+    assert code == 130
+    assert "1 document" in out
+    kept = int(re.search(r"interrupted: this much is kept, and (\d+) % of \S*long\.txt; the same command", err)[1])
+    assert 0 < kept < 100
+    monkeypatch.setattr(Store, "commit", whole)
+    code, out, _ = run("ingest", docs / "long.txt", "--json")
+    assert code == 0
+    assert json.loads(out)["added"] == 1

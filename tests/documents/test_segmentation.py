@@ -206,3 +206,18 @@ def test_ordinary_prose_is_encoded_about_twice():
     text = "\n\n".join(sentences(n % 7 + 1) for n in range(500))
     list(split_into_passages(Document(text, "txt"), encode))
     assert encoded < 4 * len(text)
+
+
+def test_passages_of_a_long_line_come_as_they_are_asked_for():
+    """Nothing of a document's size is made on the way to its first passages, whatever it is."""
+    encoded = 0
+
+    def encode(text):
+        nonlocal encoded
+        encoded += len(text)
+        return words(text)
+
+    text = "the same words again and again " * 100_000
+    segments = pack_into_segments(split_into_passages(Document(text, "txt"), encode))
+    assert next(segments)[0].start == 0
+    assert encoded < 100_000
