@@ -18,7 +18,7 @@ from infinidoc.model import adapters
 from infinidoc.model.attention import attach
 from infinidoc.model.base import BaseModel, load_base
 from infinidoc.reading.answering import generate, prompt, refuses
-from infinidoc.training.corpus import Question, xquad
+from infinidoc.training.corpus import ParagraphQuestion, xquad
 from infinidoc.training.examples import holds
 
 MAX_TOKENS = 32
@@ -35,7 +35,7 @@ def load(adapter: str | None) -> BaseModel:
     return base
 
 
-def passages(asked: Question, answerable: bool, rng: random.Random) -> list[str]:
+def passages(asked: ParagraphQuestion, answerable: bool, rng: random.Random) -> list[str]:
     corpus = xquad(held_out=True)
     others = [text for text in corpus.articles[asked.article] if text != asked.paragraph]
     others = [text for text in rng.sample(others, len(others)) if not holds(text, asked.answers)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from infinidoc.reading.ingest import Progress
+from infinidoc.reading.ingest import IngestProgress
 
 STEP = 50_000  # tokens from one line to the next
 LOG_LINE = "tokens/s since the last line"
@@ -20,7 +20,7 @@ class Log:
         self.began = self.last = time.perf_counter()
         self.tokens = 0
 
-    def notify(self, reached: Progress) -> None:
+    def notify(self, reached: IngestProgress) -> None:
         if reached.tokens >= self.next:
             now = time.perf_counter()
             speed = (reached.tokens - self.tokens) / (now - self.last)

@@ -20,7 +20,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.model.base import BaseModel
 from infinidoc.reading.answering import NO_ANSWER, fitting_prompt, generate, refuses
 from infinidoc.reading.collection import MAX_TOKENS, TOP, Answer, Source, display
-from infinidoc.reading.ingest import Progress, Summary
+from infinidoc.reading.ingest import IngestProgress, Summary
 
 Method = Literal["bm25", "dense", "hybrid"]
 METHODS: tuple[str, ...] = get_args(Method)
@@ -62,7 +62,7 @@ class Rag:
         self.close()
 
     def ingest(
-        self, paths: Sequence[str | Path], notify: Callable[[Progress], None] = lambda progress: None
+        self, paths: Sequence[str | Path], notify: Callable[[IngestProgress], None] = lambda progress: None
     ) -> Summary:
         """Makes the index hold what `paths` hold now: reads what is new or changed, drops what is gone.
 
@@ -72,7 +72,7 @@ class Rag:
         found = list(discover(paths))
         files = [item for item in found if isinstance(item, File)]
         summary = Summary(skipped=[item for item in found if isinstance(item, Skipped)])
-        progress = Progress(files=len(files), bytes_total=sum(file.size for file in files))
+        progress = IngestProgress(files=len(files), bytes_total=sum(file.size for file in files))
         known = self.index.digests()
         gone = sorted(set(known) - {str(file.path) for file in files})
         self.index.remove(gone)

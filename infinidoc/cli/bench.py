@@ -15,7 +15,7 @@ from infinidoc.evaluation.longcontext.lengths import parse_lengths, short
 
 if TYPE_CHECKING:
     from infinidoc.evaluation.longcontext.bench import Bench
-    from infinidoc.evaluation.longcontext.hidden import Progress
+    from infinidoc.evaluation.longcontext.hidden import BenchProgress
     from infinidoc.evaluation.longcontext.prose import Prose
 
 app = typer.Typer(
@@ -178,7 +178,7 @@ def measuring(
         )
     with progress() as show:
 
-        def notify(reached: "Progress") -> None:
+        def notify(reached: "BenchProgress") -> None:
             # what an earlier run had done (nothing is read) tells nothing about speed
             show("", min(reached.done, reached.total), reached.total, reached.read, "tokens", reached.name)
 

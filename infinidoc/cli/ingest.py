@@ -11,7 +11,7 @@ from infinidoc.cli.options import AdapterOption, CollectionOption, JsonOption, M
 from infinidoc.cli.progress import progress
 
 if TYPE_CHECKING:
-    from infinidoc.reading.ingest import Progress, Summary
+    from infinidoc.reading.ingest import IngestProgress, Summary
 
 SHOWN_UNREAD = 20
 INTERRUPTED = 130  # exit code, as shells have it
@@ -72,7 +72,7 @@ def ingest(
         loaded(target, to_write=True)
         with progress() as show:
 
-            def notify(reached: "Progress") -> None:
+            def notify(reached: "IngestProgress") -> None:
                 show(
                     f"{reached.files_done}/{reached.files} files",
                     reached.bytes_done,

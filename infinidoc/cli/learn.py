@@ -12,7 +12,7 @@ from infinidoc.cli.progress import progress
 from infinidoc.manyshot import DEFAULT_TASK
 
 if TYPE_CHECKING:
-    from infinidoc.manyshot.learning import Progress, Summary
+    from infinidoc.manyshot.learning import LearningProgress, Summary
     from infinidoc.manyshot.task import Task
 
 TaskOption = Annotated[str, typer.Option("--task", "-t", metavar="NAME", help="The task.")]
@@ -51,7 +51,7 @@ def learn(
         loaded(target)
         with progress() as show:
 
-            def notify(reached: "Progress") -> None:
+            def notify(reached: "LearningProgress") -> None:
                 what = "fitting" if reached.share == 1 else f"{reached.rows:,} rows"
                 total = None if reached.share is None else 1
                 show(what, reached.share or 0, total, reached.added, "examples")

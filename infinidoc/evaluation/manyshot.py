@@ -19,7 +19,7 @@ from infinidoc.evaluation import results
 from infinidoc.evaluation.intents import Dataset, Texts
 from infinidoc.manyshot.compressive import LabelMemory
 from infinidoc.manyshot.labels import Prediction, fit
-from infinidoc.manyshot.learning import Progress
+from infinidoc.manyshot.learning import LearningProgress
 from infinidoc.manyshot.ridge import similarities
 from infinidoc.manyshot.task import Task
 
@@ -68,7 +68,7 @@ def _measure(dataset: Dataset, sizes: Sequence[int], rag: bool, model: str | Non
         task.load()
         began = time.perf_counter()
 
-        def learning(progress: Progress) -> None:
+        def learning(progress: LearningProgress) -> None:
             notify(f"{dataset.name}: learning", progress.added, len(train.inputs))
 
         task.add(zip(train.inputs, train.labels, strict=True), "labels", learning)

@@ -53,7 +53,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Passage:
+class MadePassage:
     """A passage of 40 to 160 words, questions that it answers, and some that it seems to answer but doesn't."""
 
     text: str
@@ -62,7 +62,7 @@ class Passage:
     unanswerable: tuple[str, ...]
 
 
-def passage(rng: Random, kind: str | None = None) -> Passage:
+def passage(rng: Random, kind: str | None = None) -> MadePassage:
     """A new passage, of a random kind unless one is named. Raises KeyError if there is no such kind."""
     grammar = kinds()[kind or rng.choice(sorted(kinds()))]
     while True:
@@ -72,7 +72,7 @@ def passage(rng: Random, kind: str | None = None) -> Passage:
             continue
         asked, untold = _questions(grammar, facts, text, told, rng)
         if len(asked) >= 2 and untold:
-            return Passage(text, asked, grammar.name, untold)
+            return MadePassage(text, asked, grammar.name, untold)
 
 
 @functools.cache

@@ -41,7 +41,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Readout:
+class Classifier:
     """What was fitted to N examples with C labels: coefficients (N, C), the sharpness of the softmax that turns scores
     into probabilities, and the score below which a text is out of scope."""
 
@@ -54,7 +54,7 @@ class Readout:
         return {"coefficients": self.coefficients, "calibration": calibration}
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor]) -> "Readout":
+    def from_tensors(cls, tensors: dict[str, Tensor]) -> "Classifier":
         return cls(tensors["coefficients"], *tensors["calibration"].tolist())
 
     def scores(self, similar: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class Readout:
         return rows.tolist(), weights.tolist()
 
 
-def fit(keys: Tensor, labels: Sequence[int], count: int) -> Readout:
+def fit(keys: Tensor, labels: Sequence[int], count: int) -> Classifier:
     """Fits examples, given their keys (N, D) and labels (N numbers below `count`), and calibrates on left-out ones."""
     wanted = torch.tensor(labels)
     targets = torch.nn.functional.one_hot(wanted, count).float()
@@ -80,9 +80,9 @@ def fit(keys: Tensor, labels: Sequence[int], count: int) -> Readout:
     fair = sizes[wanted] > 1  # without its only example, a label can't be found
     left_out, wanted = left_out[fair], wanted[fair]
     if len(wanted) < FEW:
-        return Readout(coefficients, SHARPNESS, float("-inf"))
+        return Classifier(coefficients, SHARPNESS, float("-inf"))
     threshold = left_out.max(-1).values.quantile(1 - KEPT).item()
-    return Readout(coefficients, calibrate(left_out, wanted), threshold)
+    return Classifier(coefficients, calibrate(left_out, wanted), threshold)
 
 
 def calibrate(scores: Tensor, wanted: Tensor) -> float:

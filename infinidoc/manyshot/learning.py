@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from infinidoc.errors import InfinidocError
-from infinidoc.manyshot.store import LABELS, TEXT, Identity, TaskStore, digest
+from infinidoc.manyshot.store import LABELS, TEXT, TaskIdentity, TaskStore, digest
 from infinidoc.manyshot.tables import Row
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ SHOWN_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
-class Progress:
+class LearningProgress:
     """How far `learn` has come; `share` of the file is 0 to 1, or None where nobody knows how much there is."""
 
     rows: int
@@ -58,7 +58,7 @@ def learn(
     rows: Iterable[Row],
     columns: tuple[str, str],
     kind: str | None,
-    notify: Callable[[Progress], None],
+    notify: Callable[[LearningProgress], None],
 ) -> Summary:
     """Adds the rows that are examples and that the task doesn't have yet, then fits the task."""
     began, summary = time.perf_counter(), Summary()
@@ -69,7 +69,7 @@ def learn(
     base = task.load()
     if not TaskStore.exists(task.directory):
         chosen = kind or guess_kind([row.values[1] for row in first])
-        TaskStore.create(task.directory, Identity(base.name, base.digest, *columns, chosen)).close()
+        TaskStore.create(task.directory, TaskIdentity(base.name, base.digest, *columns, chosen)).close()
     store = task.store
     if kind and kind != store.identity.kind:
         raise InfinidocError(f"the outputs of {task.name} are {store.identity.kind}, not {kind}", "learn another task")
@@ -86,7 +86,7 @@ def learn(
                 store.add(new, keys[[place[input] for input, _ in new]])
                 summary.added += len(new)
             reached = batch[-1].done
-            notify(Progress(summary.rows, summary.added, reached))
+            notify(LearningProgress(summary.rows, summary.added, reached))
         store.merge_small_files()
         if store.fitted() is None:
             task.fit()
@@ -97,13 +97,13 @@ def learn(
 
 
 def _meanwhile(
-    notify: Callable[[Progress], None], summary: Summary, adding: int, before: float | None, after: float | None
+    notify: Callable[[LearningProgress], None], summary: Summary, adding: int, before: float | None, after: float | None
 ) -> Callable[[float], None]:
     """Tells `notify` how far a batch has come, given the share of its work that is done."""
 
     def tell(part: float) -> None:
         share = None if before is None or after is None else before + part * (after - before)
-        notify(Progress(summary.rows, summary.added + int(part * adding), share))
+        notify(LearningProgress(summary.rows, summary.added + int(part * adding), share))
 
     return tell
 

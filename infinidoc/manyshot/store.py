@@ -21,7 +21,7 @@ LABELS, TEXT = "labels", "text"  # what a task's outputs are: of a fixed set, or
 
 
 @dataclass(frozen=True)
-class Identity:
+class TaskIdentity:
     """What a task was learnt with, from what columns, and whether its outputs are "labels" or "text"."""
 
     model: str
@@ -56,7 +56,7 @@ class TaskStore(RowStore):
         return "remove the task and learn again"
 
     @classmethod
-    def create(cls, directory: Path, identity: Identity) -> Self:
+    def create(cls, directory: Path, identity: TaskIdentity) -> Self:
         """An empty task; one that is there already is opened as it is."""
         with cls.lock(directory):
             if not cls.exists(directory):
@@ -66,8 +66,8 @@ class TaskStore(RowStore):
     # -- reading -------------------------------------------------------------------------------------------------
 
     @property
-    def identity(self) -> Identity:
-        return Identity(*(self.meta(key) or "" for key in ("model", "model_digest", "input", "output", "kind")))
+    def identity(self) -> TaskIdentity:
+        return TaskIdentity(*(self.meta(key) or "" for key in ("model", "model_digest", "input", "output", "kind")))
 
     def count(self) -> int:
         return int(self._first("SELECT COUNT(*) FROM examples")[0])

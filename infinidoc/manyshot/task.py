@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import: only what ru
 
     from infinidoc.manyshot.generation import Generated
     from infinidoc.manyshot.keys import Keys
-    from infinidoc.manyshot.labels import Prediction, Readout
-    from infinidoc.manyshot.learning import Progress, Summary
+    from infinidoc.manyshot.labels import Classifier, Prediction
+    from infinidoc.manyshot.learning import LearningProgress, Summary
     from infinidoc.model.base import BaseModel
 
 TOP = 5
@@ -112,7 +112,7 @@ class Task:
         input: str,
         output: str,
         kind: str | None = None,
-        notify: "Callable[[Progress], None]" = lambda reached: None,
+        notify: "Callable[[LearningProgress], None]" = lambda reached: None,
     ) -> "Summary":
         """Learns the rows of a CSV, TSV, JSONL or Parquet file: `input` and `output` are columns.
 
@@ -129,7 +129,7 @@ class Task:
         self,
         examples: Iterable[tuple[str, str]],
         kind: str | None = None,
-        notify: "Callable[[Progress], None]" = lambda reached: None,
+        notify: "Callable[[LearningProgress], None]" = lambda reached: None,
     ) -> "Summary":
         """Learns (input, output) pairs, as `learn` does those of a file."""
         from infinidoc.manyshot.learning import learn, rows_of_pairs
@@ -235,12 +235,12 @@ class Warm:
     examples: list[Example]
     keys: "Tensor"
     labels: list[str]
-    readout: "Readout | None"
+    readout: "Classifier | None"
 
     @classmethod
     def read(cls, store: TaskStore) -> "Warm":
         """Fits anew what wasn't kept for this revision."""
-        from infinidoc.manyshot.labels import Readout, fit
+        from infinidoc.manyshot.labels import Classifier, fit
 
         while True:
             revision, examples, keys, fitted = store.revision, store.examples(), store.keys(), store.fitted()
@@ -249,7 +249,7 @@ class Warm:
                 break
         readout = None
         if fitted:
-            readout = Readout.from_tensors(fitted)
+            readout = Classifier.from_tensors(fitted)
         elif labels:
             number = {label: index for index, label in enumerate(labels)}
             readout = fit(keys, [number[example.output] for example in examples], len(labels))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import: only what ru
     from infinidoc.model.kernels import State
     from infinidoc.reading.approximate import Index
     from infinidoc.reading.cluster import Cluster
-    from infinidoc.reading.ingest import Progress, Summary
+    from infinidoc.reading.ingest import IngestProgress, Summary
     from infinidoc.reading.readers.reader import Passage, Reader
 
 TOP = 4
@@ -282,7 +282,7 @@ class Collection:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         sync: bool = False,
-        notify: "Callable[[Progress], None] | None" = None,
+        notify: "Callable[[IngestProgress], None] | None" = None,
         engine: Literal["here", "ray"] = "here",
     ) -> "Summary":
         """Reads files, directories and globs into the collection; "-" is standard input.

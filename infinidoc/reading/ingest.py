@@ -31,7 +31,7 @@ SEGMENTS_AT_ONCE = 64  # that are read again to be taken out: those that shared 
 
 
 @dataclass
-class Progress:
+class IngestProgress:
     """How far an ingest is. `bytes` count files that are done with, and the part of the current ones that is."""
 
     files: int
@@ -129,7 +129,7 @@ def ingest(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     sync: bool = False,
-    notify: Callable[[Progress], None] = lambda progress: None,
+    notify: Callable[[IngestProgress], None] = lambda progress: None,
 ) -> Summary:
     """Reads files into a collection: new ones, and changed ones in place of what they were.
 
@@ -146,7 +146,7 @@ def ingest(
     found = list(discover(paths, include, exclude, known))
     files = [item for item in found if isinstance(item, File)]
     summary = Summary()
-    progress = Progress(files=len(files), bytes_total=sum(file.size for file in files))
+    progress = IngestProgress(files=len(files), bytes_total=sum(file.size for file in files))
     try:
         with store.writing():
             run = Run(store, base, summary, progress, notify, reader)
@@ -248,8 +248,8 @@ class Run:
         store: Store,
         base: BaseModel,
         summary: Summary,
-        progress: Progress,
-        notify: Callable[[Progress], None],
+        progress: IngestProgress,
+        notify: Callable[[IngestProgress], None],
         reader: "Encoder | Cluster",
     ):
         self.store, self.base, self.reader = store, base, reader

@@ -8,7 +8,7 @@ from infinidoc.memory.check import Faults, check, forget_damaged, salvage
 
 if TYPE_CHECKING:
     from infinidoc.reading.collection import Collection
-    from infinidoc.reading.ingest import Progress
+    from infinidoc.reading.ingest import IngestProgress
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Repaired:
     lost: list[str]
 
 
-def repair(collection: "Collection", notify: "Callable[[Progress], None]" = lambda progress: None) -> Repaired:
+def repair(collection: "Collection", notify: "Callable[[IngestProgress], None]" = lambda progress: None) -> Repaired:
     """Makes a collection whole again, as far as its text is there. Loads the model only if something has to be read.
 
     Raises InfinidocError if another process is writing, and Damaged if nothing can be saved.
@@ -38,10 +38,10 @@ def repair(collection: "Collection", notify: "Callable[[Progress], None]" = lamb
 
 
 def _mend(
-    collection: "Collection", faults: Faults, without_state: bool, notify: "Callable[[Progress], None]"
+    collection: "Collection", faults: Faults, without_state: bool, notify: "Callable[[IngestProgress], None]"
 ) -> list[str]:
     from infinidoc.model.encoding import Encoder
-    from infinidoc.reading.ingest import Progress, Run, Summary, state_of
+    from infinidoc.reading.ingest import IngestProgress, Run, Summary, state_of
 
     store, documents = collection.store, collection.store.documents()
     if store.index and store.index.name in faults.files:
@@ -56,7 +56,7 @@ def _mend(
     with Encoder(base, collection.head, store.identity.remembers) as reader:
         if stateless:
             store.commit([], [], state_of(store, base, reader, documents) if store.identity.remembers else None)
-        progress = Progress(files=len(damaged), bytes_total=sum(document.bytes for document in damaged))
+        progress = IngestProgress(files=len(damaged), bytes_total=sum(document.bytes for document in damaged))
         run = Run(store, base, Summary(), progress, notify, reader)
         for document in damaged:
             run.take_again(document)

@@ -13,7 +13,7 @@ from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import side_by_side
 from infinidoc.model.kernels import State
 from infinidoc.model.lora import enable
-from infinidoc.training.examples import Example
+from infinidoc.training.examples import TrainingExample
 
 SHORT = 200  # tokens up to which plain attention trains faster on a CPU than flash attention
 TOLD_TOKENS = 500  # a told segment that is longer is cut: inference never makes one
@@ -30,9 +30,9 @@ class Outcome:
     prose: list[State] | None = None
 
 
-def gather(make: Callable[[], Example], base: BaseModel, tokens: int) -> list[Example]:
+def gather(make: Callable[[], TrainingExample], base: BaseModel, tokens: int) -> list[TrainingExample]:
     """As many examples as fit into a batch of so many tokens, padding included; at least one."""
-    examples: list[Example] = []
+    examples: list[TrainingExample] = []
     told: list[int] = []
     windows: list[int] = []
     while True:
@@ -44,8 +44,8 @@ def gather(make: Callable[[], Example], base: BaseModel, tokens: int) -> list[Ex
         examples.append(example)
 
 
-def run(base: BaseModel, examples: Sequence[Example], background: list[State] | None = None) -> Outcome:
-    """Loss and accuracy of a batch. `background` is foreign prose in the memory, per token (see Example.background)."""
+def run(base: BaseModel, examples: Sequence[TrainingExample], background: list[State] | None = None) -> Outcome:
+    """Loss and accuracy of a batch. `background` is foreign prose in the memory, per token (see TrainingExample)."""
     state, prose = tell(base, examples)
     if background is not None and any(example.background for example in examples):
         amounts = torch.tensor([example.background for example in examples], dtype=torch.float64)
@@ -67,7 +67,7 @@ def run(base: BaseModel, examples: Sequence[Example], background: list[State] | 
     return Outcome(F.cross_entropy(logits, truth), right, len(truth), prose)
 
 
-def _window(base: BaseModel, example: Example) -> tuple[list[int], list[int]]:
+def _window(base: BaseModel, example: TrainingExample) -> tuple[list[int], list[int]]:
     """The turns' token ids, and the positions of the answers' tokens."""
     ids: list[int] = []
     answers: list[int] = []
@@ -79,7 +79,7 @@ def _window(base: BaseModel, example: Example) -> tuple[list[int], list[int]]:
     return ids, answers
 
 
-def tell(base: BaseModel, examples: Sequence[Example]) -> tuple[list[State] | None, list[State] | None]:
+def tell(base: BaseModel, examples: Sequence[TrainingExample]) -> tuple[list[State] | None, list[State] | None]:
     """The memory of each example (a row each), and that of the prose among the segments, per token."""
     segments = [base.encode(text)[:TOLD_TOKENS] for example in examples for text in example.told]
     if not segments:

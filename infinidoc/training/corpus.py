@@ -23,7 +23,7 @@ SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])")
 
 
 @dataclass(frozen=True)
-class Question:
+class ParagraphQuestion:
     """A question, its gold answers (none if its article doesn't hold any), and the paragraph that it is about."""
 
     text: str
@@ -36,18 +36,18 @@ class Question:
 class Corpus:
     """Articles to train on, or articles that are held out."""
 
-    questions: tuple[Question, ...]
+    questions: tuple[ParagraphQuestion, ...]
     articles: tuple[tuple[str, ...], ...]  # the paragraphs of each
 
     @property
     def paragraphs(self) -> list[str]:
         return [paragraph for article in self.articles for paragraph in article]
 
-    def on(self, paragraph: str) -> list[Question]:
+    def on(self, paragraph: str) -> list[ParagraphQuestion]:
         """The questions that a paragraph answers."""
         return [question for question in self.questions if question.answers and question.paragraph == paragraph]
 
-    def unanswerable(self, paragraph: str) -> list[Question]:
+    def unanswerable(self, paragraph: str) -> list[ParagraphQuestion]:
         """Questions that a paragraph seems to answer, but neither it nor its article does."""
         return [question for question in self.questions if not question.answers and question.paragraph == paragraph]
 
@@ -63,7 +63,7 @@ def xquad(held_out: bool) -> Corpus:
         for paragraph in article["paragraphs"]:
             for asked in paragraph["qas"]:
                 answers = tuple(dict.fromkeys(answer["text"] for answer in asked["answers"]))
-                questions.append(Question(asked["question"], answers, paragraph["context"], len(articles) - 1))
+                questions.append(ParagraphQuestion(asked["question"], answers, paragraph["context"], len(articles) - 1))
     return Corpus(tuple(questions), tuple(articles))
 
 
@@ -77,8 +77,8 @@ def written() -> Corpus:
         for paragraph in paragraphs:
             text = paragraph["text"]
             asked = [*paragraph["asked"], *paragraph["paraphrased"]]
-            questions += [Question(question, (answer,), text, number) for question, answer in asked]
-            questions += [Question(question, (), text, number) for question in paragraph["unanswerable"]]
+            questions += [ParagraphQuestion(question, (answer,), text, number) for question, answer in asked]
+            questions += [ParagraphQuestion(question, (), text, number) for question in paragraph["unanswerable"]]
     return Corpus(tuple(questions), tuple(articles))
 
 

@@ -1,6 +1,6 @@
 """What the compressive memory and the reader are trained on: things told, a question, its answer.
 
-Every maker takes a random generator and returns one `Example`. The told segments go into the memory, each with an empty
+Every maker takes a random generator and returns one example. The told segments go into the memory, each with an empty
 memory of its own; the prompt stands in the window; nothing but the memory joins the two.
 """
 
@@ -44,7 +44,7 @@ CODE = "code"
 
 
 @dataclass(frozen=True)
-class Example:
+class TrainingExample:
     """`told` segments go into the memory, the i-th as if it stood there counts[i] times (once without `counts`: the
     state is a sum, so a long repetitive text costs one segment). `background` is how many tokens of foreign prose lie
     in the memory as well, and `prose` says which told segments may serve as such for others. The window holds the turns
@@ -65,7 +65,9 @@ def conversation(asked: Sequence[tuple[str, str]], passages: Sequence[str] = ())
     )
 
 
-def facts(rng: random.Random, count: int, segments: int = 1, around: int = 0, background: float = 0.0) -> Example:
+def facts(
+    rng: random.Random, count: int, segments: int = 1, around: int = 0, background: float = 0.0
+) -> TrainingExample:
     """`count` facts over `segments`, some of them asked; `around` sentences of prose in each segment."""
     keys = rng.sample([(name, kind) for name in NAMES for kind in (*VALUES, CODE)], count)
     told = [(n, k, str(rng.randint(1000, 99999)) if k == CODE else rng.choice(VALUES[k])) for n, k in keys]
@@ -83,10 +85,10 @@ def facts(rng: random.Random, count: int, segments: int = 1, around: int = 0, ba
             turns.append((question_prompt(asked), f" {value}\n"))
         else:
             turns.append((f"{asked} The {kind} of {name} is", f" {value}.\n"))
-    return Example(tuple(" ".join(part) or FILLER for part in text), tuple(turns), (), background)
+    return TrainingExample(tuple(" ".join(part) or FILLER for part in text), tuple(turns), (), background)
 
 
-def passkey(rng: random.Random, decades: float) -> Example:
+def passkey(rng: random.Random, decades: float) -> TrainingExample:
     """The paper's task: five digits in filler that stands there 10^0 to 10^decades times."""
     key, around = str(rng.randint(10000, 99999)), rng.choice([3, 5, 9, 19])
     before = rng.randint(0, around)
@@ -95,19 +97,19 @@ def passkey(rng: random.Random, decades: float) -> Example:
     plain = (FILLER * rng.choice([6, 20])).split(" ")
     told = (" ".join(plain[skipped:]), FILLER * before + hidden + FILLER * (around - before))
     prompt = passkey_task.PROMPT
-    return Example(told, ((prompt, f" {key}."),), (10 ** rng.uniform(0, decades), 1.0))
+    return TrainingExample(told, ((prompt, f" {key}."),), (10 ** rng.uniform(0, decades), 1.0))
 
 
-def hidden_passkey(rng: random.Random, background: float) -> Example:
+def hidden_passkey(rng: random.Random, background: float) -> TrainingExample:
     """Five digits in real prose."""
     key = str(rng.randint(10000, 99999))
     text = some_sentences(rng, rng.randint(2, 6))
     text.insert(rng.randint(0, len(text)), f"The pass key is {key}. Remember it. {key} is the pass key.")
     turns = ((passkey_task.PROMPT, f" {key}."),)
-    return Example((" ".join(text),), turns, (), background)
+    return TrainingExample((" ".join(text),), turns, (), background)
 
 
-def diluted(rng: random.Random, decades: float) -> Example:
+def diluted(rng: random.Random, decades: float) -> TrainingExample:
     """Facts beside segments of prose that count 10^0 to 10^decades times: the write gate learns to close on prose."""
     example = facts(rng, rng.choice([2, 4, 6]), 1, rng.choice([0, 3]))
     count = 10 ** rng.uniform(0, decades)
@@ -115,7 +117,7 @@ def diluted(rng: random.Random, decades: float) -> Example:
     return replace(example, told=(*example.told, *noise), counts=(1.0, count, count), prose=(1, 2))
 
 
-def remembered(rng: random.Random, corpus: Corpus, others: int = 0, background: float = 0.0) -> Example:
+def remembered(rng: random.Random, corpus: Corpus, others: int = 0, background: float = 0.0) -> TrainingExample:
     """Questions on a paragraph that is in the memory, with other paragraphs."""
     if rng.random() < 0.5:
         made = generated_passage(rng)
@@ -125,12 +127,12 @@ def remembered(rng: random.Random, corpus: Corpus, others: int = 0, background: 
         asked = [(one.text, shortest(one.answers)) for one in corpus.on(text)]
     segments = [text, *(a_passage(rng, corpus) for _ in range(others))]
     rng.shuffle(segments)
-    return Example(tuple(segments), conversation(rng.sample(asked, min(3, len(asked)))), (), background)
+    return TrainingExample(tuple(segments), conversation(rng.sample(asked, min(3, len(asked)))), (), background)
 
 
 def read(
     rng: random.Random, corpus: Corpus, generated: float = 0.5, refused: float = 0.3, background: float = 0.0
-) -> Example:
+) -> TrainingExample:
     """Questions on one of several passages in the window, in any order; some that none of them answers."""
     others = rng.choice([0, 1, 2, 2, 3])
     if rng.random() < generated:
@@ -161,10 +163,10 @@ def read(
         elif asked:
             turns.append(asked.pop())
     told = ("\n\n".join(shown),) if background else ()  # what is recalled is in the memory too, among all the rest
-    return Example(told, conversation(turns, shown), (), background)
+    return TrainingExample(told, conversation(turns, shown), (), background)
 
 
-def story(rng: random.Random, told: Story, background: float = 0.0) -> Example:
+def story(rng: random.Random, told: Story, background: float = 0.0) -> TrainingExample:
     """A bAbI story, one fact after the other with prose between, in one segment or several."""
     segments: list[list[str]] = [[]]
     around = rng.choice([0, 0, 1])
@@ -173,16 +175,16 @@ def story(rng: random.Random, told: Story, background: float = 0.0) -> Example:
         if rng.random() < 0.15:
             segments.append([])
     text = tuple(" ".join(segment) for segment in segments if segment)
-    return Example(text, conversation([(told.question, told.answer)]), (), background)
+    return TrainingExample(text, conversation([(told.question, told.answer)]), (), background)
 
 
-def continued(rng: random.Random, characters: int, segments: int) -> Example:
+def continued(rng: random.Random, characters: int, segments: int) -> TrainingExample:
     """A text whose beginning is in the memory, in up to `segments` pieces: does the memory help to go on?"""
     pieces = wrap(plain(rng, 2 * characters), characters)
     last = rng.randrange(1, len(pieces))
     told = pieces[max(0, last - rng.randint(1, segments)) : last]
     first, _, rest = pieces[last].partition(" ")
-    return Example(tuple(told), ((first, " " + rest),), prose=tuple(range(len(told))))
+    return TrainingExample(tuple(told), ((first, " " + rest),), prose=tuple(range(len(told))))
 
 
 def shortest(answers: Sequence[str]) -> str:

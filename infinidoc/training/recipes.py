@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from infinidoc.made import babi
 from infinidoc.training import examples
 from infinidoc.training.corpus import Corpus, written, xquad
-from infinidoc.training.examples import Example
+from infinidoc.training.examples import TrainingExample
 from infinidoc.training.trainer import Maker, Settings
 
 MECHANISM = 0.12  # of a run: facts alone
@@ -34,7 +34,7 @@ def some_articles(rng: random.Random) -> Corpus:
     return written() if rng.random() < WRITTEN else xquad(held_out=False)
 
 
-def facts(rng: random.Random, progress: float) -> Example:
+def facts(rng: random.Random, progress: float) -> TrainingExample:
     if progress < MECHANISM:
         return examples.facts(rng, 3)
     segments = rng.choice([1, 1, 2, 3, 4])
@@ -42,33 +42,33 @@ def facts(rng: random.Random, progress: float) -> Example:
     return examples.facts(rng, rng.choice([2, 4, 6, 8]), segments, around, some_background(rng, progress))
 
 
-def passkey(rng: random.Random, progress: float) -> Example:
+def passkey(rng: random.Random, progress: float) -> TrainingExample:
     if rng.random() < 0.6:
         return examples.passkey(rng, decades(progress))
     return examples.hidden_passkey(rng, some_background(rng, progress))
 
 
-def diluted(rng: random.Random, progress: float) -> Example:
+def diluted(rng: random.Random, progress: float) -> TrainingExample:
     return examples.diluted(rng, max(0.5, decades(progress) - 1.0))
 
 
-def remembered(rng: random.Random, progress: float) -> Example:
+def remembered(rng: random.Random, progress: float) -> TrainingExample:
     return examples.remembered(rng, some_articles(rng), rng.choice([0, 0, 1, 2]), some_background(rng, progress) / 10)
 
 
-def continued(rng: random.Random, progress: float) -> Example:
+def continued(rng: random.Random, progress: float) -> TrainingExample:
     return examples.continued(rng, rng.choice([600, 1200, 1800]), segments=3)
 
 
-def stories(rng: random.Random, progress: float) -> Example:
+def stories(rng: random.Random, progress: float) -> TrainingExample:
     return examples.story(rng, babi.sample(rng.choice(babi.TASKS), rng, 12), some_background(rng, progress) / 10)
 
 
-def reading(rng: random.Random, progress: float) -> Example:
+def reading(rng: random.Random, progress: float) -> TrainingExample:
     return examples.read(rng, some_articles(rng), **reading_shares(progress))
 
 
-def answering(rng: random.Random, progress: float) -> Example:
+def answering(rng: random.Random, progress: float) -> TrainingExample:
     """Reading as `ask` does it: with a memory behind the window."""
     background = 10 ** rng.uniform(2.5, DECADES)
     return examples.read(rng, some_articles(rng), **reading_shares(progress), background=background)

@@ -30,7 +30,7 @@ from infinidoc.model.kernels import State, pack, unpack
 from infinidoc.model.lora import add_lora, loras
 from infinidoc.training.batches import divergence, gather, run
 from infinidoc.training.corpus import plain
-from infinidoc.training.examples import Example
+from infinidoc.training.examples import TrainingExample
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.csv"
 COLUMNS = ["step", "task", "loss", "right", "tokens", "seconds"]
@@ -40,7 +40,7 @@ GATE_BIAS, WRITE_BIAS = -2.0, 2.0  # gates begin a little open, or no gradient w
 # Gates learn 30 times faster than LoRA, or they never move (DESIGN.md, 1); nothing decays.
 RATES = {"lora": 1e-3, "gate": 3e-2, "token": 1e-3}
 
-Maker = Callable[[random.Random, float], Example]  # (generator, how far the run is: 0 to 1)
+Maker = Callable[[random.Random, float], TrainingExample]  # (generator, how far the run is: 0 to 1)
 
 
 @dataclass(frozen=True)

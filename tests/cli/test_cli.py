@@ -266,10 +266,10 @@ def test_an_interrupted_ingest_says_what_is_kept(run, docs, monkeypatch):
     monkeypatch.setitem(encoding.WINDOW_TOKENS, "cpu", 200)
     whole, commits = Store.commit, []
 
-    def commit(self, *arguments):
+    def commit(self, *arguments, **options):
         if len(commits) == 2:
             raise KeyboardInterrupt
-        commits.append(whole(self, *arguments))
+        commits.append(whole(self, *arguments, **options))
 
     monkeypatch.setattr(Store, "commit", commit)
     (docs / "long.txt").write_text("\n\n".join(f"Ship number {n} carries salt and wine." for n in range(200)))

@@ -7,16 +7,16 @@ from random import Random
 import pytest
 
 from infinidoc.made.grammar import Kind, names
-from infinidoc.made.passages import Passage, cloze, kinds, passage, typos
+from infinidoc.made.passages import MadePassage, cloze, kinds, passage, typos
 
 
 @pytest.fixture(scope="module")
-def many() -> list[Passage]:
+def many() -> list[MadePassage]:
     rng = Random(7)
     return [passage(rng) for _ in range(2000)]
 
 
-def test_answers_stand_word_for_word_and_are_short(many: list[Passage]) -> None:
+def test_answers_stand_word_for_word_and_are_short(many: list[MadePassage]) -> None:
     for made in many:
         assert len(made.asked) > 1
         for asked in made.asked:
@@ -25,13 +25,13 @@ def test_answers_stand_word_for_word_and_are_short(many: list[Passage]) -> None:
             assert asked.answer.endswith("Inc.") or asked.answer[-1] not in ".,;:?", (made.kind, asked)
 
 
-def test_lengths(many: list[Passage]) -> None:
+def test_lengths(many: list[MadePassage]) -> None:
     lengths = [len(made.text.split()) for made in many]
     assert min(lengths) >= 40
     assert max(lengths) <= 160
 
 
-def test_variety(many: list[Passage]) -> None:
+def test_variety(many: list[MadePassage]) -> None:
     assert len({made.text for made in many}) == len(many)
     questions = [asked.question for made in many for asked in made.asked]
     assert len(set(questions)) > 0.99 * len(questions)
@@ -48,14 +48,14 @@ def test_passages_are_alike_for_the_same_seed() -> None:
     assert passage(Random(3)) != passage(Random(4))
 
 
-def test_nothing_of_the_grammar_is_left(many: list[Passage]) -> None:
+def test_nothing_of_the_grammar_is_left(many: list[MadePassage]) -> None:
     slot = re.compile(r"\{\^?[a-z_]+\d?( \w+)*\}|\\n|¦|\[[^\]]*\|")
     for made in many:
         for text in (made.text, *(asked.question for asked in made.asked), *made.unanswerable):
             assert not slot.search(text), (made.kind, text)
 
 
-def test_unanswerable_questions_are_never_among_those_asked(many: list[Passage]) -> None:
+def test_unanswerable_questions_are_never_among_those_asked(many: list[MadePassage]) -> None:
     for made in many:
         asked = {re.sub(r"\W", "", asked.question).lower() for asked in made.asked}
         assert made.unanswerable

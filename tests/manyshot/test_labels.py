@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from infinidoc.manyshot.labels import KEPT, Readout, calibrate, fit
+from infinidoc.manyshot.labels import KEPT, Classifier, calibrate, fit
 from infinidoc.manyshot.ridge import similarities
 
 
@@ -69,6 +69,6 @@ def test_an_odd_example_which_weighs_much_is_not_what_decides_about_the_others()
 def test_tensors_bring_a_readout_back():
     keys, labels = clusters()
     readout = fit(keys, labels, 4)
-    again = Readout.from_tensors(readout.tensors())
+    again = Classifier.from_tensors(readout.tensors())
     assert torch.equal(again.coefficients, readout.coefficients)
     assert (again.sharpness, again.threshold) == (readout.sharpness, readout.threshold)

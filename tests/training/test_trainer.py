@@ -18,7 +18,7 @@ from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import load_base
 from infinidoc.model.lora import loras
 from infinidoc.training.batches import gather, run, tell
-from infinidoc.training.examples import Example
+from infinidoc.training.examples import TrainingExample
 from infinidoc.training.run import draw, train, training_dtype
 from infinidoc.training.trainer import CHECKPOINT, LOG, Settings, Trainer
 
@@ -28,7 +28,9 @@ NAMES, VALUES = "abcdefgh", "012345"
 def pairs(rng, difficulty, background=0.0):
     """Two names with a digit each, told in one segment and asked in another: nothing but the memory joins them."""
     told = {name: rng.choice(VALUES) for name in rng.sample(NAMES, 2)}
-    return Example((" ".join(name + value for name, value in told.items()),), tuple(told.items()), (), background)
+    return TrainingExample(
+        (" ".join(name + value for name, value in told.items()),), tuple(told.items()), (), background
+    )
 
 
 def settings(**changes):
@@ -53,7 +55,7 @@ def test_least_squares_learns_the_mechanism(tiny, tmp_path):
         fresh = [run(base, gather(lambda: pairs(rng, 1.0), base, 700)) for _ in range(10)]
         assert sum(outcome.right for outcome in fresh) / 10 >= 0.95
         # The same questions with nothing told: nobody can know.
-        silent = [Example((), example.turns) for example in gather(lambda: pairs(rng, 1.0), base, 3000)]
+        silent = [TrainingExample((), example.turns) for example in gather(lambda: pairs(rng, 1.0), base, 3000)]
         assert run(base, silent).right < 0.4
 
 
@@ -83,7 +85,7 @@ def prose_and_pairs(rng, difficulty):
     """Leaves prose for other examples' background, and has some itself."""
     example = pairs(rng, difficulty, background=50.0)
     prose = " ".join(name + rng.choice(VALUES) for name in "xyz")
-    return Example((*example.told, prose), example.turns, (1.0, 2.0), example.background, prose=(1,))
+    return TrainingExample((*example.told, prose), example.turns, (1.0, 2.0), example.background, prose=(1,))
 
 
 def test_another_run_in_the_same_place_is_refused(tiny, tmp_path):
@@ -109,10 +111,10 @@ def test_counted_segments_are_the_same_as_repeated_ones(tiny):
     base = load_base(str(tiny))
     Trainer(base, settings(), {"pairs": pairs}, tiny)
     with torch.no_grad():
-        counted, _ = tell(base, [Example(("a1 b2", "filler"), (("a", "1"),), (1.0, 3.0))])
+        counted, _ = tell(base, [TrainingExample(("a1 b2", "filler"), (("a", "1"),), (1.0, 3.0))])
         memory = CompressiveMemory(base.model)
         for text in ("a1 b2", "filler", "filler", "filler"):
-            alone, _ = tell(base, [Example((text,), (("a", "1"),))])
+            alone, _ = tell(base, [TrainingExample((text,), (("a", "1"),))])
             old = memory.state
             memory.load(alone if old is None else [a + b for a, b in zip(old, alone, strict=True)])
         for mine, theirs in zip(counted, memory.state, strict=True):
@@ -125,7 +127,7 @@ def test_only_answers_are_scored(tiny):
     base = load_base(str(tiny))
     Trainer(base, settings(), {"pairs": pairs}, tiny)
     answers = (" grain", " wine and more")
-    example = Example((), (("What is it?", answers[0]), (" And then?", answers[1])))
+    example = TrainingExample((), (("What is it?", answers[0]), (" And then?", answers[1])))
     with torch.no_grad():
         outcome = run(base, [example])
         ids = torch.tensor(

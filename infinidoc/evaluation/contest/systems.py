@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # the parent process only describes jobs; torch is for those 
     from infinidoc.baselines.rag import Method
     from infinidoc.model.base import BaseModel
     from infinidoc.reading.collection import Answer
-    from infinidoc.reading.ingest import Progress, Summary
+    from infinidoc.reading.ingest import IngestProgress, Summary
 
 OURS = ("memory", "memory+recall")
 RAG = ("rag-bm25", "rag-dense", "rag-hybrid")
@@ -74,7 +74,7 @@ class System(Protocol):
     base: "BaseModel"
     second_model_bytes: int
 
-    def ingest(self, notify: "Callable[[Progress], None]") -> "Summary": ...
+    def ingest(self, notify: "Callable[[IngestProgress], None]") -> "Summary": ...
     def kept(self) -> dict[str, int]: ...
     def unfit(self, questions: Iterable[str]) -> str | None: ...
     def note(self) -> str | None: ...
@@ -95,7 +95,7 @@ class Ours:
         self.collection = Collection(Place("comparison", Path(job.out) / "collection"), job.model)
         self.base = self.collection.load()
 
-    def ingest(self, notify: "Callable[[Progress], None]") -> "Summary":
+    def ingest(self, notify: "Callable[[IngestProgress], None]") -> "Summary":
         return self.collection.ingest(self.paths, notify=notify)
 
     def kept(self) -> dict[str, int]:
@@ -131,7 +131,7 @@ class Pipeline:
         self.second_model_bytes = embed.nbytes if embed else 0
         self.rag = Rag(Path(job.out) / "indexes" / method, self.base, method, embed)
 
-    def ingest(self, notify: "Callable[[Progress], None]") -> "Summary":
+    def ingest(self, notify: "Callable[[IngestProgress], None]") -> "Summary":
         return self.rag.ingest(self.paths, notify)
 
     def kept(self) -> dict[str, int]:
@@ -160,7 +160,7 @@ class Window:
         self.base, _ = loading.load(job.model)
         self._texts: list[str] | None = None
 
-    def ingest(self, notify: "Callable[[Progress], None]") -> "Summary":
+    def ingest(self, notify: "Callable[[IngestProgress], None]") -> "Summary":
         from infinidoc.reading.ingest import Summary
 
         began = time.perf_counter()
@@ -237,7 +237,7 @@ def ingest(job: Job, chosen: System, emit: Emit) -> None:
     earlier = json.loads(job.ingested.read_text())["seconds"] if job.ingested.exists() else 0.0
     began = saved = time.perf_counter()
 
-    def notify(progress: "Progress") -> None:
+    def notify(progress: "IngestProgress") -> None:
         nonlocal saved
         done = {"done": progress.bytes_done, "total": progress.bytes_total, "tokens": progress.tokens}
         emit({**done, "name": progress.name})

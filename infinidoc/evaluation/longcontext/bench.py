@@ -9,7 +9,14 @@ from infinidoc.evaluation import results
 from infinidoc.evaluation.ledger import Ledger
 from infinidoc.evaluation.longcontext import footprint, prose, published
 from infinidoc.evaluation.longcontext.haystack import filler
-from infinidoc.evaluation.longcontext.hidden import Group, Hidden, Progress, babi_groups, needle_groups, passkey_groups
+from infinidoc.evaluation.longcontext.hidden import (
+    BenchProgress,
+    Group,
+    Hidden,
+    babi_groups,
+    needle_groups,
+    passkey_groups,
+)
 from infinidoc.evaluation.longcontext.perplexity import Perplexity
 from infinidoc.evaluation.longcontext.prose import Prose
 from infinidoc.evaluation.longcontext.published import Published
@@ -33,7 +40,7 @@ class Bench:
     lengths: Sequence[int]
     samples: int = 20
     seed: int = 0
-    notify: Callable[[Progress], None] = lambda progress: None
+    notify: Callable[[BenchProgress], None] = lambda progress: None
 
     def passkey(self) -> Result:
         """Five digits in repeated filler. Rows {"length", "depth", "accuracy", "n"}."""
@@ -86,7 +93,7 @@ def memory(model: str | None, adapter: str | None, lengths: Sequence[int]) -> Re
 
 
 def _result(
-    rows: list[dict[str, Any]], settings: dict[str, Any], began: float, progress: Progress, others: Published
+    rows: list[dict[str, Any]], settings: dict[str, Any], began: float, progress: BenchProgress, others: Published
 ) -> Result:
     spent = {"seconds": round(time.perf_counter() - began, 1), "tokens_read": progress.read}  # in this run
     return {"rows": rows, **settings, **spent, "published": others, **results.surroundings()}

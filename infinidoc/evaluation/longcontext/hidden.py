@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 
 @dataclass
-class Progress:
+class BenchProgress:
     """How far a benchmark is, in tokens. `read` leaves out what an earlier run had done."""
 
     total: int = 0
@@ -91,13 +91,13 @@ class Hidden:
     samples: int
     seed: int
     ledger: Ledger
-    notify: Callable[[Progress], None] = lambda progress: None
-    progress: Progress = field(default_factory=Progress, init=False)
+    notify: Callable[[BenchProgress], None] = lambda progress: None
+    progress: BenchProgress = field(default_factory=BenchProgress, init=False)
     _without: tuple[tuple[int, ...], list[State]] | None = field(default=None, init=False)
 
     def run(self, lengths: Sequence[int]) -> Iterator[Row]:
         """One row per length and group: {"length", **labels, "accuracy", "n", "example"}."""
-        self.progress = Progress(total=sum(self._work(length) for length in lengths))
+        self.progress = BenchProgress(total=sum(self._work(length) for length in lengths))
         for length in lengths:
             if todo := self._todo(length):
                 checkpoint = self.ledger.checkpoint(str(length))

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from infinidoc.errors import InfinidocError
 from infinidoc.evaluation.ledger import Ledger
-from infinidoc.evaluation.longcontext.hidden import Progress, Row
+from infinidoc.evaluation.longcontext.hidden import BenchProgress, Row
 from infinidoc.evaluation.longcontext.prose import Prose
 from infinidoc.evaluation.longcontext.reader import Reader, stream
 from infinidoc.model.attention import CompressiveMemory
@@ -69,8 +69,8 @@ class Perplexity:
     samples: int
     seed: int
     ledger: Ledger
-    notify: Callable[[Progress], None] = lambda progress: None
-    progress: Progress = field(default_factory=Progress, init=False)
+    notify: Callable[[BenchProgress], None] = lambda progress: None
+    progress: BenchProgress = field(default_factory=BenchProgress, init=False)
 
     def run(self, lengths: Sequence[int]) -> list[Row]:
         """Rows {"length", "system", "nll" (nats per token), "perplexity", "tokens" (scored), "read" (before, mean)}."""
@@ -79,7 +79,7 @@ class Perplexity:
         chosen = choose([len(document) for document in documents], lengths, size, self.samples, self.seed)
         by_document = {number: [item for item in chosen if item.document == number] for number in range(len(documents))}
         todo = {number: items for number, items in by_document.items() if not self._done(items)}
-        self.progress = Progress(total=sum(items[-1].index * size for items in todo.values()))
+        self.progress = BenchProgress(total=sum(items[-1].index * size for items in todo.values()))
         for number, items in todo.items():
             self._score_document(number, documents[number], items)
         return list(self._rows(lengths, chosen))
