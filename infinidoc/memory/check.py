@@ -72,14 +72,14 @@ def salvage(directory: Path) -> list[str] | None:
     Returns the paths of documents that are not whole any more and so are left out; None if nothing had to be done.
     Raises Damaged if there is nothing to save.
     """
+    try:
+        with Store.open(directory) as store:
+            if not check(store).torn:
+                return None
+    except Damaged:
+        pass
     with Store.lock(directory):
         file = directory / MANIFEST
-        try:
-            with Store.open(directory) as store:
-                if not check(store).torn:
-                    return None
-        except Damaged:
-            pass
         fresh = directory / f".{MANIFEST}.{os.getpid()}.tmp"
         fresh.unlink(missing_ok=True)
         os.close(os.open(fresh, os.O_CREAT | os.O_WRONLY, PRIVATE))
@@ -110,8 +110,9 @@ def _copy(damaged: Path, fresh: Path) -> list[str]:
             for row in _readable(source, table):
                 with suppress(sqlite3.Error):  # a row that is nonsense by now
                     target.execute(insert, row)
-        if target.execute("SELECT COUNT(*) FROM meta WHERE key IN ('format', 'address_head')").fetchone() != (2,):
-            raise sqlite3.DatabaseError("its settings are lost")
+        settings = dict(target.execute("SELECT key, value FROM meta"))
+        if settings.get("format") != str(Store.format) or not settings.get("address_head"):
+            raise sqlite3.DatabaseError("its settings are lost, or of an older format")
         torn = """SELECT documents.id FROM documents LEFT JOIN passages ON document = documents.id
                   GROUP BY documents.id HAVING documents.tokens != TOTAL(passages.tokens)
                   UNION SELECT document FROM files WHERE document NOT IN (SELECT id FROM documents)"""
@@ -140,7 +141,8 @@ def _readable(source: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...
         pass
     last = 0
     with suppress(sqlite3.DatabaseError):
-        last = int(source.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()[0])
+        for (seq,) in source.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchall():
+            last = int(seq)
     for identifier in range(1, last + 1):
         with suppress(sqlite3.DatabaseError):
             yield from source.execute(f"SELECT * FROM {table} WHERE id = ?", (identifier,)).fetchall()

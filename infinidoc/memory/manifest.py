@@ -165,7 +165,7 @@ class Manifest:
 
     def _step_up(self) -> None:
         self._run("PRAGMA foreign_keys = OFF")  # as https://www.sqlite.org/lang_altertable.html says
-        with self._transaction():
+        with self._explaining(self.directory), self._transaction():
             for number in range(int(self.meta("format") or 0), self.format):
                 self.migrations[number](self._sql, self.directory)
             self._set_meta("format", str(self.format))

@@ -5,12 +5,13 @@ import sqlite3
 import pytest
 
 from infinidoc.errors import Damaged
-from infinidoc.memory.check import check
+from infinidoc.memory.check import check, salvage
 from infinidoc.memory.manifest import MANIFEST
 from infinidoc.memory.store import Store
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.repair import repair
 from tests.cli.test_cli import run  # noqa: F401 (fixture)
+from tests.memory.test_migrations import put
 from tests.reading.library import content, write_library
 
 
@@ -98,6 +99,26 @@ def test_of_what_nothing_is_left_nothing_is_made_up(collection):
     with pytest.raises(Damaged, match=r"nothing in .* can be read.*remove the collection"):
         repair(collection)
     assert (collection.directory / MANIFEST).read_bytes() == b"no database" * 1000
+
+
+def test_an_older_format_is_brought_up_to_date_first_and_not_emptied_if_it_is_torn(tmp_path):
+    directory = put(tmp_path / "work")
+    with Collection.open(create=False) as collection:
+        assert repair(collection).faults == []
+        assert len(collection.documents()) == 3
+    torn = put(tmp_path / "torn")
+    with sqlite3.connect(torn / MANIFEST) as sql:
+        (root,) = sql.execute("SELECT rootpage FROM sqlite_master WHERE name = 'documents'").fetchone()
+        (size,) = sql.execute("PRAGMA page_size").fetchone()
+    sql.close()
+    with (torn / MANIFEST).open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xa5" * size)
+    before = (torn / MANIFEST).read_bytes()
+    with pytest.raises(Damaged, match="older format"):
+        salvage(torn)
+    assert (torn / MANIFEST).read_bytes() == before
+    assert directory.exists()
 
 
 def test_the_commands_say_what_is_wrong_and_mend_it(collection, run):  # noqa: F811
