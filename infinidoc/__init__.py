@@ -4,7 +4,7 @@
 >>> collection = Collection.open("manuals")
 >>> collection.ingest(["./docs"])
 >>> answer = collection.ask("How is the filter changed?")
->>> print(answer.text, [source.document for source in answer.sources])
+>>> print(answer.text, [quote.text for quote in answer.quotes], [source.document for source in answer.sources])
 
 Or it learns a task from examples:
 
@@ -21,8 +21,10 @@ from infinidoc.errors import InfinidocError
 if TYPE_CHECKING:
     from infinidoc.manyshot.task import Task
     from infinidoc.reading.collection import Answer, Collection, Source
+    from infinidoc.reading.conversation import Conversation
+    from infinidoc.reading.quoting import Quote
 
-__all__ = ["Answer", "Collection", "InfinidocError", "Source", "Task"]
+__all__ = ["Answer", "Collection", "Conversation", "InfinidocError", "Quote", "Source", "Task"]
 
 
 def __getattr__(name: str) -> Any:
@@ -31,6 +33,10 @@ def __getattr__(name: str) -> Any:
         from infinidoc.manyshot.task import Task
 
         return Task
+    if name == "Conversation":
+        from infinidoc.reading.conversation import Conversation
+
+        return Conversation
     if name in __all__:
         from infinidoc.reading import collection
 

@@ -2,7 +2,9 @@
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +15,7 @@ from infinidoc.cli.options import STARTED, CollectionOption, JsonOption, ReaderO
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
-    from infinidoc.reading.collection import Answer, Collection, Source
+    from infinidoc.reading.collection import Answer, Source
 
 SHOWN_CHARACTERS = 240
 SHOWN_NOTES = 5
@@ -63,7 +65,9 @@ def ask(
             if len(wanted) > 1 and not json:
                 render.out.write(("\n" if number else "") + question + "\n", style="bold")
             try:
-                answer, first = answered(target, question, top, max_tokens, reader, memory_only, aloud=not json)
+                answer, first = answered(
+                    partial(target.ask, question, top, max_tokens, memory_only, reader=reader), aloud=not json
+                )
             except InfinidocError as error:  # one that is too long, say; the next one may not be
                 render.error(str(error))
                 failed = True
@@ -87,15 +91,7 @@ def ask(
         raise typer.Exit(1)
 
 
-def answered(
-    target: "Collection",
-    question: str,
-    top: int,
-    max_tokens: int,
-    reader: str,
-    memory_only: bool = False,
-    aloud: bool = True,
-) -> "tuple[Answer, float]":
+def answered(ask: "Callable[..., Answer]", aloud: bool = True) -> "tuple[Answer, float]":
     """An answer, printed as it comes if `aloud`, and when its first word came (as `time.perf_counter` has it)."""
     heard: list[float] = []
 
@@ -105,7 +101,7 @@ def answered(
             render.out.write(text)
 
     try:
-        answer = target.ask(question, top, max_tokens, memory_only, on_text=hear, reader=reader)
+        answer = ask(on_text=hear)
     finally:
         if aloud and heard:
             render.out.print()

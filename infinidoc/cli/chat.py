@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,7 +28,8 @@ def chat(
 ) -> None:
     """Ask one question after the other: the model is loaded once, and each answer takes a second or two.
 
-    Every question stands for itself: nothing is remembered of those before it. Leave with /quit or Ctrl-D.
+    A question that leans on those before it ("and how long does it take?") is asked with what it leans on, any other as
+    it stands. Leave with /quit or Ctrl-D.
 
     Examples:
 
@@ -35,6 +37,7 @@ def chat(
       infinidoc chat --collection manuals < questions.txt
     """
     from infinidoc.reading.collection import Collection, Unanswered
+    from infinidoc.reading.conversation import Conversation
     from infinidoc.reading.readers import choice
 
     reader = reader or choice.chosen()
@@ -42,9 +45,12 @@ def chat(
         ready_to_answer(target, reader)
         if reader != choice.OWN:
             render.note(f"answers are given by {reader}")
+        conversation = Conversation(target)
         for question in questions():
             try:
-                answer, _ = answered(target, question, top, max_tokens, reader)
+                answer, _ = answered(partial(conversation.ask, question, top, max_tokens, reader=reader))
+                if answer.question != question:
+                    render.note(f"asked as: {answer.question}")
                 print_quotes(answer)
                 print_sources(answer.sources)
             except InfinidocError as error:  # a question that is too long, say; the next one may not be

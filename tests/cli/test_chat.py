@@ -29,6 +29,15 @@ def test_questions_one_by_one_up_to_quit_with_one_model(filled, loads):  # noqa:
     assert "wine" not in out
 
 
+def test_a_question_that_leans_is_asked_with_what_it_leans_on(filled):  # noqa: F811
+    lines = "What does the Amalia carry?\nAnd how many tons?\n"
+    code, _, err = filled("chat", "--max-tokens", "2", stdin=lines)
+    first, second = [entry.answer.question for entry in Collection.open().log()][::-1]
+    assert (code, first) == (0, "What does the Amalia carry?")
+    assert second.startswith("And how many tons? (Amalia")
+    assert err == f"asked as: {second}\n"
+
+
 def test_it_ends_with_the_input_and_goes_on_after_a_question_that_is_too_long(filled):  # noqa: F811
     code, _, err = filled("chat", "--max-tokens", "2", stdin="salt? " * 5000 + "\nWhich ship carries salt?")
     assert code == 0
