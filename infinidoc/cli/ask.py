@@ -34,6 +34,7 @@ def ask(
     memory_only: Annotated[
         bool, typer.Option("--memory-only", help="Answer from the compressive memory alone: recall nothing.")
     ] = False,
+    long: Annotated[bool, typer.Option("--long", help="One to three sentences, with numbered sources.")] = False,
     reader: ReaderOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -44,6 +45,7 @@ def ask(
       infinidoc ask "When is the boiler serviced?"
       infinidoc ask --collection manuals --top 8 "How is the filter changed?"
       infinidoc ask --reader http://localhost:11434/v1#qwen3:8b "What did the committee decide, and why?"
+      infinidoc ask --long "Why was the repair of the roof put off?"
       infinidoc ask --file questions.txt --json > answers.jsonl
       echo "Who wrote the minutes?" | infinidoc ask -
     """
@@ -66,7 +68,8 @@ def ask(
                 render.out.write(("\n" if number else "") + question + "\n", style="bold")
             try:
                 answer, first = answered(
-                    partial(target.ask, question, top, max_tokens, memory_only, reader=reader), aloud=not json
+                    partial(target.ask, question, top, max_tokens, memory_only, reader=reader, long=long),
+                    aloud=not json,
                 )
             except InfinidocError as error:  # one that is too long, say; the next one may not be
                 render.error(str(error))

@@ -11,7 +11,7 @@ from infinidoc.model.adapters import READER
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
 from infinidoc.model.kernels import State
-from infinidoc.model.prompts import REFUSAL, question_prompt
+from infinidoc.model.prompts import ANSWER, EXPLANATION, REFUSAL, question_prompt
 
 NOTHING = "Nothing in this collection bears on that question."
 NO_ANSWER = "I can't read an answer from these passages; look at the sources."
@@ -25,15 +25,19 @@ Answer: Ellen Marsh
 
 Question: How high is the lighthouse?
 Answer: 31 metres"""
+EXPLAINED = EXAMPLE.replace("Answer: Ellen Marsh", "Answer: It was built in 1874 by Ellen Marsh.").replace(
+    "Answer: 31 metres", "Answer: The lighthouse stands 31 metres high. It was painted red in 1920."
+)
 
 
-def prompt(base: BaseModel, question: str, passages: Sequence[str]) -> list[int]:
+def prompt(base: BaseModel, question: str, passages: Sequence[str], style: str = ANSWER) -> list[int]:
     """Token ids of what the reader sees: the passages, best last (next to the question), and the question.
 
     A model whose adapter didn't train it to read is shown an example first. Special tokens that a document or a
     question spells out are text like any other.
     """
-    shown = list(reversed(passages)) if reads(base) else [EXAMPLE, *reversed(passages)]
+    example = EXPLAINED if style == EXPLANATION else EXAMPLE
+    shown = list(reversed(passages)) if reads(base) else [example, *reversed(passages)]
     return [*base.start, *base.encode(question_prompt(question, shown))]
 
 
@@ -47,14 +51,16 @@ def refuses(text: str) -> bool:
     return text.strip(" .").lower() == REFUSAL
 
 
-def fitting_prompt(base: BaseModel, question: str, passages: Sequence[str], max_tokens: int) -> tuple[list[int], int]:
+def fitting_prompt(
+    base: BaseModel, question: str, passages: Sequence[str], max_tokens: int, style: str = ANSWER
+) -> tuple[list[int], int]:
     """The prompt with as many of the best passages as the model's window holds, and how many those are.
 
     Raises InfinidocError if not even the question fits.
     """
     room = base.model.config.get_text_config(decoder=True).max_position_embeddings - max_tokens
     for count in range(len(passages), -1, -1):
-        ids = prompt(base, question, passages[:count])
+        ids = prompt(base, question, passages[:count], style)
         if len(ids) <= room:
             return ids, count
     raise InfinidocError(f"the question is too long for the model's window of {room} tokens", "ask a shorter one")

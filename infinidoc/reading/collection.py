@@ -18,7 +18,7 @@ from infinidoc.memory.places import Place, existing, place, require
 from infinidoc.memory.records import NO_KERNEL, AddressBlock, Citation, Identity, LogEntry, StoredDocument
 from infinidoc.memory.store import Store
 from infinidoc.model.precision import INT8, checked, dtype_of, fastest, wanted
-from infinidoc.reading.quoting import Quote, Shown, find_quotes, is_verbatim
+from infinidoc.reading.quoting import Citing, Quote, Shown, find_quotes, is_verbatim
 from infinidoc.reading.readers.choice import OWN, open_reader
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
@@ -342,15 +342,18 @@ class Collection:
         memory_only: bool = False,
         on_text: Callable[[str], None] = lambda text: None,
         reader: str = OWN,
+        long: bool = False,
     ) -> Answer:
         """Answers from the collection, with its sources; `on_text` gets the answer piece by piece.
 
         Recalls the `top` passages that the question needs and reads them again, word for word, with the compressive
-        memory behind them. `memory_only` recalls nothing. Another `reader` than the collection's own has no memory: see
-        `reader`. Every answer goes into the collection's log.
+        memory behind them. `memory_only` recalls nothing. `long` wants one to three sentences instead of a few words,
+        each with the [number] of the source that says so, counted from 1. Another `reader` than its own has no
+        memory: see `reader`. Every answer goes into the collection's log.
         Raises InfinidocError for an empty collection, another model, or a question that is empty or doesn't fit the
         model's window; Unanswered if the reader fails.
         """
+        from infinidoc.model.prompts import EXPLANATION
         from infinidoc.reading.answering import NO_ANSWER, NOTHING, refuses
         from infinidoc.reading.readers.reader import ReaderError
 
@@ -382,8 +385,13 @@ class Collection:
         answered, text, name = memory_only or bool(found), "", ""
         if answered:
             found = found[: chosen.fits(question, [passage(one, one.source.text) for one in found], max_tokens)]
+            citing = Citing([one.shown for one in found], emit)
             try:
-                text = chosen.read(question, in_pieces(found), max_tokens, emit)
+                if long:
+                    text = chosen.read(question, in_pieces(found), max_tokens, citing.add, EXPLANATION)
+                    citing.close(refuses(text))
+                else:
+                    text = chosen.read(question, in_pieces(found), max_tokens, emit)
             except ReaderError as error:
                 raise Unanswered(error, [one.source for one in found]) from error
             name, answered = chosen.name, not refuses(text)
@@ -397,6 +405,8 @@ class Collection:
         noted = [one for one in self.store.noted() if not answered or cited & set(one.paths)]
         notes = [f"{display(one.path)}: {note}" for one in noted for note in one.notes]
         verbatim = is_verbatim(text, quotes)
+        if long and quotes:
+            text, verbatim = citing.text.strip(), citing.all_cited
         answer = Answer(question, text, answered, memory_only, sources, timings, name, quotes, verbatim, notes)
         citations = [Citation(one.document, one.start, one.end, one.source.score) for one in found]
         self.store.log_answer(LogEntry(question, text, answered, memory_only, citations, timings, model=name))

@@ -28,13 +28,14 @@ class Conversation:
         max_tokens: int = MAX_TOKENS,
         on_text: Callable[[str], None] = lambda text: None,
         reader: str = OWN,
+        long: bool = False,
     ) -> Answer:
         """As `Collection.ask`. `Answer.question` is what the collection was asked: with what it leans on, if it does.
 
         A question that fails is no part of the conversation.
         """
         asked = with_context(question.strip(), self.turns)
-        answer = self.collection.ask(asked, top, max_tokens, on_text=on_text, reader=reader)
+        answer = self.collection.ask(asked, top, max_tokens, on_text=on_text, reader=reader, long=long)
         best = answer.quotes[0].source if answer.quotes else 0
         read = answer.sources[best].text if answer.sources else ""
         turn = Turn(question.strip(), answer.text if answer.answered else "", read)

@@ -95,6 +95,36 @@ def cite(text: str, shown: Sequence[Shown]) -> str:
     return cited + text[last:]
 
 
+class Citing:
+    """Hands a text on as it comes, sentence by sentence, each with the [n] that `cite` gives it."""
+
+    def __init__(self, shown: Sequence[Shown], on_text: Callable[[str], None]):
+        self.text, self.all_cited = "", True
+        self._shown, self._on_text, self._pending = shown, on_text, ""
+
+    def add(self, text: str) -> None:
+        self._pending += text
+        *_, (last, _) = sentences(self._pending) or [(0, 0)]
+        if last:  # those before it are whole
+            self._hand_on(self._pending[:last])
+            self._pending = self._pending[last:]
+
+    def close(self, refused: bool = False) -> None:
+        """Hands on what is left; a refusal as it is."""
+        if refused:
+            self.text += self._pending
+            self._on_text(self._pending)
+        elif self._pending.strip():
+            self._hand_on(self._pending)
+        self._pending = ""
+
+    def _hand_on(self, text: str) -> None:
+        cited = cite(text, self._shown)
+        self.all_cited = self.all_cited and cited != text
+        self.text += cited
+        self._on_text(cited)
+
+
 def _united(marks: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     """In order; those that overlap as one."""
     united: list[tuple[int, int]] = []

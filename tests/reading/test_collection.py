@@ -63,6 +63,31 @@ def test_an_answer_quotes_the_sentence_that_it_was_read_from(collection, docs, m
     assert (plain["start"], plain["end"], plain["text"]) == (quote.start, quote.end, quote.text)
 
 
+def test_a_long_answer_cites_its_sources_by_number(collection, monkeypatch):
+    found = collection.recall("Which ship carries salt?", 8)
+    first, second = (found[index].text.split(". ")[0].split("\n\n")[-1].rstrip(".") + "." for index in (0, 5))
+    said, heard = f"{first} {second}", []
+    asked = []
+
+    def generate(base, ids, state, most, on_text):
+        asked.append(base.tokenizer.decode(ids))
+        on_text(said)
+        return said
+
+    monkeypatch.setattr(answering, "generate", generate)
+    answer = collection.ask("Which ship carries salt?", top=8, on_text=heard.append, long=True)
+    assert answering.EXPLAINED in asked[0]  # an untrained model sees what a long answer looks like
+    assert answer.text == "".join(heard)
+    cited = [int(number) for number in re.findall(r"\[(\d+)\]", answer.text)]
+    assert re.sub(r" \[\d+\]", "", answer.text) == said
+    assert all(
+        sentence in answer.sources[number - 1].text for sentence, number in zip((first, second), cited, strict=True)
+    )
+    assert answer.verbatim
+    assert [quote.text for quote in answer.quotes] == [first, second]
+    assert collection.ask("Which ship carries salt?", top=8).text == said
+
+
 def test_words_from_elsewhere_are_said_to_be_and_refusals_and_yes_are_not(collection, monkeypatch):
     monkeypatch.setattr(answering, "generate", lambda *_: "ninety purple elephants")
     answer = collection.ask("Which ship carries salt?")

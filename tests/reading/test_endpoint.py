@@ -10,6 +10,7 @@ import time
 import pytest
 
 from infinidoc.errors import InfinidocError
+from infinidoc.model.prompts import ANSWER, EXPLANATION
 from infinidoc.reading.readers import endpoint
 from infinidoc.reading.readers.endpoint import Endpoint, is_endpoint, messages
 from infinidoc.reading.readers.reader import Passage, ReaderError
@@ -312,6 +313,14 @@ def test_addresses_as_people_write_them() -> None:
     ]
     assert server.asked[0][1]["model"] == "org/model:8b q4"
     assert not is_endpoint("qwen2.5-coder-0.5b-instruct")
+
+
+def test_an_endpoint_is_told_how_long_an_answer_is_wanted():
+    short, long = (messages(QUESTION, PASSAGES, style)[0]["content"] for style in (ANSWER, EXPLANATION))
+    assert "a few words" in short
+    assert "one to three sentences" in long
+    assert short == messages(QUESTION, PASSAGES)[0]["content"]
+    assert "one to three" not in short
 
 
 def test_what_it_is_told() -> None:

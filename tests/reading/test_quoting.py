@@ -2,7 +2,7 @@
 
 import pytest
 
-from infinidoc.reading.quoting import Shown, cite, find_quotes, is_verbatim
+from infinidoc.reading.quoting import Citing, Shown, cite, find_quotes, is_verbatim
 
 MINUTES = """Minutes of 4 March. 1. Roof. Marlow and Quist repair the north slope for £3,480.
 The work begins on Monday, 11 May
@@ -132,3 +132,27 @@ def test_sentences_are_cited_by_the_passage_that_bears_them_out():
     assert cite("The work begins on 12 May 2026.", shown) == "The work begins on 12 May 2026."
     assert cite("Penguins live on ice shelves.", shown) == "Penguins live on ice shelves."
     assert cite("", shown) == cite("", []) == ""
+
+
+def test_citations_come_sentence_by_sentence_as_the_text_does():
+    shown = [Shown("", MINUTES), Shown("", MAIL)]
+    text = "The work on the roof begins on 11 May 2026. Leave the key with Marit."
+    heard = []
+    citing = Citing(shown, heard.append)
+    for piece in text:
+        citing.add(piece)
+    assert heard == ["The work on the roof begins on 11 May 2026. [1] "]
+    citing.close()
+    assert "".join(heard) == citing.text == cite(text, shown)
+    assert citing.all_cited
+    citing.add("Penguins swim.")
+    citing.close()
+    assert citing.text.endswith("Penguins swim.")
+    assert not citing.all_cited
+
+
+def test_a_refusal_is_not_cited():
+    citing = Citing([Shown("", "All of it is not in these documents.")], lambda text: None)
+    citing.add("not in these documents")
+    citing.close(refused=True)
+    assert citing.text == "not in these documents"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infinidoc.model.base import BaseModel
+from infinidoc.model.prompts import ANSWER
 from infinidoc.reading import answering
 from infinidoc.reading.readers.reader import Passage
 
@@ -26,8 +27,15 @@ class LocalReader:
     def fits(self, question: str, passages: Sequence[Passage], max_tokens: int) -> int:
         return answering.fitting_prompt(self.base, question, [one.text for one in passages], max_tokens)[1]
 
-    def read(self, question: str, passages: Sequence[Passage], max_tokens: int, on_text: Callable[[str], None]) -> str:
-        ids, _ = answering.fitting_prompt(self.base, question, [one.text for one in passages], max_tokens)
+    def read(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        max_tokens: int,
+        on_text: Callable[[str], None],
+        style: str = ANSWER,
+    ) -> str:
+        ids, _ = answering.fitting_prompt(self.base, question, [one.text for one in passages], max_tokens, style)
         return answering.generate(self.base, ids, self.state, max_tokens, on_text)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from infinidoc.errors import InfinidocError
+from infinidoc.model.prompts import ANSWER
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,17 @@ class Reader(Protocol):
         """
         ...
 
-    def read(self, question: str, passages: Sequence[Passage], max_tokens: int, on_text: Callable[[str], None]) -> str:
+    def read(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        max_tokens: int,
+        on_text: Callable[[str], None],
+        style: str = ANSWER,
+    ) -> str:
         """An answer from passages, best first; `on_text` gets it piece by piece. Empty if it has nothing to say.
+
+        `style` is ANSWER, a few words, or EXPLANATION, one to three sentences.
 
         Raises ReaderError if it can't be had.
         """
