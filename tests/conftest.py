@@ -12,6 +12,11 @@ from infinidoc.model.base import load_base
 from tests.tiny import REAL_HOME, share_real_models, tiny_model
 
 
+def pytest_collection_modifyitems(items):
+    """The files that take longest come first, so that no core waits for the other one's at the end."""
+    items.sort(key=lambda item: item.path.parent.name != "training")
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     """An INFINIDOC_HOME that is empty but for the real models, and an empty working directory."""

@@ -92,7 +92,7 @@ class Rag:
     method: Any
 
     def start(self) -> None:
-        from infinidoc.evaluation.loading import load
+        from infinidoc.model.loading import load
 
         self.base, _ = load()
         self.rag: Any = None

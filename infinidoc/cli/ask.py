@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infinidoc.cli import given, render
-from infinidoc.cli.options import STARTED, CollectionOption, JsonOption, ReaderOption, ready_to_answer
+from infinidoc.cli.loading import ready_to_answer
+from infinidoc.cli.options import STARTED, CollectionOption, JsonOption, ReaderOption
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:

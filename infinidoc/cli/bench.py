@@ -166,8 +166,8 @@ def measuring(
 
     discover(prose)  # complains of paths before seconds go into loading the model
     from infinidoc.cli.models import fetch
-    from infinidoc.evaluation.loading import is_closed, load
     from infinidoc.evaluation.longcontext.bench import Bench
+    from infinidoc.model.loading import is_closed, load
 
     fetch(model)
     with render.status("loading the model"):

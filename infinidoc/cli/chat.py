@@ -10,7 +10,8 @@ import typer
 
 from infinidoc.cli import given, render
 from infinidoc.cli.ask import answered, print_quotes
-from infinidoc.cli.options import CollectionOption, ReaderOption, ready_to_answer
+from infinidoc.cli.loading import ready_to_answer
+from infinidoc.cli.options import CollectionOption, ReaderOption
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:

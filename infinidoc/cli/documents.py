@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from infinidoc.cli import render
-from infinidoc.cli.options import CollectionOption, JsonOption, loaded
+from infinidoc.cli.loading import loaded
+from infinidoc.cli.options import CollectionOption, JsonOption
 
 app = typer.Typer(no_args_is_help=True, help="List, show and remove the documents in a collection.")
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from infinidoc.cli import render
-from infinidoc.cli.options import AdapterOption, CollectionOption, JsonOption, ModelOption, loaded
+from infinidoc.cli.loading import loaded
+from infinidoc.cli.options import AdapterOption, CollectionOption, JsonOption, ModelOption
 from infinidoc.cli.progress import progress
 
 if TYPE_CHECKING:

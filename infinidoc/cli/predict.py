@@ -9,7 +9,8 @@ import typer
 
 from infinidoc.cli import given, render
 from infinidoc.cli.learn import TaskOption
-from infinidoc.cli.options import JsonOption, loaded
+from infinidoc.cli.loading import loaded
+from infinidoc.cli.options import JsonOption
 from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
 from infinidoc.manyshot import DEFAULT_TASK

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from infinidoc.errors import InfinidocError
-from infinidoc.model.base import BaseModel
 
 LARGEST, SMALLEST = 127, 1e-30
 
@@ -50,15 +49,15 @@ def quantised(rows: Tensor) -> tuple[Tensor, Tensor]:
     return (exact * (1 / scale)).round_().to(torch.int8), scale
 
 
-def quantise(base: BaseModel) -> None:
+def quantise(model: PreTrainedModel) -> None:
     """Puts an `Int8Linear` in place of every linear map in the model's layers, adapters merged. There is no way back.
 
     Raises InfinidocError on a device other than a CPU.
     """
-    if base.device.type != "cpu":
-        raise InfinidocError(f"int8 is for processors, not for {base.device.type}", "choose bf16")
+    if model.device.type != "cpu":
+        raise InfinidocError(f"int8 is for processors, not for {model.device.type}", "choose bf16")
     inputs = Inputs()
-    for layer in base.model.get_decoder().layers:
+    for layer in model.get_decoder().layers:
         for module in (layer.self_attn, layer.mlp):
             for name, linear in list(module.named_children()):
                 if isinstance(linear, nn.Linear):

@@ -10,14 +10,13 @@ import re
 import socket
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from infinidoc.errors import InfinidocError
-from infinidoc.memory.places import Place
 from infinidoc.memory.records import Identity
 from infinidoc.model.addresses import AddressHead
 from infinidoc.model.encoding import Advance, Encoded, Encoder, Running, Seat, window_tokens
+from infinidoc.model.loading import load
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,21 +81,16 @@ def read(
     seats: Sequence[Seat] | None,
 ) -> Encoded:
     """What a worker does. Its model stays loaded for the next window."""
-    base = _loaded(identity, precision)
+    base = loaded(identity, precision)
     with Encoder(base, AddressHead.from_tensors(head), identity.remembers) as encoder:
         return encoder.submit(segments, seats)(lambda tokens: None)
 
 
 @cache
-def _loaded(identity: Identity, precision: str) -> "BaseModel":
+def loaded(identity: Identity, precision: str) -> "BaseModel":
     """The model and adapter that the collection was read with, from this worker's own disk."""
-    from infinidoc.reading.collection import Collection
-
-    os.environ["INFINIDOC_PRECISION"] = precision
-    nowhere = Place("", Path(os.devnull))
-    collection = Collection(nowhere, identity.model, identity.adapter)
-    base = collection.load(to_write=True)
-    if (base.digest, collection.adapter_digest) != (identity.model_digest, identity.adapter_digest):
+    base, adapter = load(identity.model, identity.adapter, precision)
+    if (base.digest, adapter.digest if adapter else "") != (identity.model_digest, identity.adapter_digest):
         raise InfinidocError(
             f"a worker has another {identity.model} or {identity.adapter} than the collection was read with",
             "put the same model and adapter on every machine",

@@ -17,7 +17,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place, existing, place, require
 from infinidoc.memory.records import NO_KERNEL, AddressBlock, Citation, Identity, LogEntry, StoredDocument
 from infinidoc.memory.store import Store
-from infinidoc.model.precision import INT8, checked, dtype_of, fastest, wanted
+from infinidoc.model.precision import INT8, checked, fastest, wanted
 from infinidoc.reading.quoting import Citing, Quote, Shown, find_quotes, is_verbatim
 from infinidoc.reading.readers.choice import OWN, open_reader
 
@@ -36,7 +36,6 @@ TOP = 4
 MAX_TOKENS = 128
 QUESTION_TOKENS = 1_024  # more than a page: seconds on a slow machine, and no question any more
 WORTH_READING = 0.8  # of the best passage's score: one below it would cost time and mislead a small reader
-KERNEL = "least_squares"  # where no adapter names one
 
 
 @dataclass(frozen=True)
@@ -205,8 +204,7 @@ class Collection:
         faster one of fp32 and bf16. Raises InfinidocError if the collection was read with another model, adapter or
         precision.
         """
-        from infinidoc.model.base import base_digest, choose_device, ensure, load_base
-        from infinidoc.model.quantization import quantise
+        from infinidoc.model.base import base_digest, choose_device, ensure
 
         identity = self.store.identity if Store.exists(self.directory) else None
         precision = self._wanted_precision or wanted() or fastest(choose_device())
@@ -227,34 +225,25 @@ class Collection:
                     f"not with {self.model} ({found[:12]})",
                     "use that model, or ingest into another collection",
                 )
-            base = load_base(self.model, dtype=dtype_of(precision))
-            self._adapter = self._attach(base, identity)
-            if precision == INT8:
-                quantise(base)
-            self._base = base
+            self._base, self._adapter = self._loaded(identity, precision)
         return self._base
 
-    def _attach(self, base: "BaseModel", identity: Identity | None) -> "Adapter | None":
-        """Attaches infini-attention, and the adapter that the collection was read with or a new one is to have."""
+    def _loaded(self, identity: Identity | None, precision: str) -> "tuple[BaseModel, Adapter | None]":
+        """With the adapter that the collection was read with, or that a new one is to have."""
         from infinidoc.model import adapters
-        from infinidoc.model.attention import attach
+        from infinidoc.model.loading import load
 
         name = self._wanted_adapter
-        card = adapters.choose(base.digest, identity.adapter if identity and name is None else name)
-        adapter = adapters.load(card) if card else None
+        base, adapter = load(self.model, identity.adapter if identity and name is None else name, precision)
         found = adapter.digest if adapter else ""
         if identity and found != identity.adapter_digest:
             was, now = identity.adapter_digest[:12] or "-", found[:12] or "-"
             raise InfinidocError(
                 f"this collection was read with the adapter {identity.adapter} ({was}), "
-                f"not with {card.reference if card else adapters.NONE} ({now})",
+                f"not with {adapter.card.reference if adapter else adapters.NONE} ({now})",
                 "use that adapter, or ingest into another collection",
             )
-        if adapter is None:
-            attach(base.model, KERNEL)
-        else:
-            adapters.attach_adapter(base, adapter)
-        return adapter
+        return base, adapter
 
     @property
     def adapter_digest(self) -> str:
@@ -263,9 +252,9 @@ class Collection:
 
     def gates_are_closed(self) -> bool:
         """Whether the model can't read its compressive memory yet: no trained adapter has opened the gates."""
-        from infinidoc.model.attention import attention_modules
+        from infinidoc.model.loading import is_closed
 
-        return all(module.infini.is_closed() for module in attention_modules(self.load().model))
+        return is_closed(self.load())
 
     @property
     def head(self) -> "AddressHead":

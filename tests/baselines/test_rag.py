@@ -5,7 +5,7 @@ import pytest
 from infinidoc.baselines import rag as module
 from infinidoc.baselines.rag import Rag
 from infinidoc.errors import InfinidocError
-from infinidoc.evaluation import loading
+from infinidoc.model import loading
 from infinidoc.reading import answering
 from tests.baselines.test_index import Letters
 from tests.reading.library import write_library

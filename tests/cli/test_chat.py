@@ -11,10 +11,10 @@ from tests.cli.test_cli import docs, filled, run  # noqa: F401 (fixtures)
 @pytest.fixture
 def loads(monkeypatch):
     """How often the model is loaded."""
-    from infinidoc.model import base
+    from infinidoc.model import loading
 
-    calls, load = [], base.load_base
-    monkeypatch.setattr(base, "load_base", lambda *args, **options: (calls.append(args), load(*args, **options))[1])
+    calls, load = [], loading.load_base
+    monkeypatch.setattr(loading, "load_base", lambda *args, **options: (calls.append(args), load(*args, **options))[1])
     return calls
 
 

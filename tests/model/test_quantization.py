@@ -50,7 +50,7 @@ def test_a_quantised_model_predicts_nearly_the_same(real_base):
     ids = torch.tensor([[*base.start, *base.encode("The committee met on the first Monday of May.")]])
     with torch.no_grad():
         before = base.model(ids).logits.log_softmax(-1)
-        quantise(base)
+        quantise(base.model)
         after = base.model(ids).logits.log_softmax(-1)
     assert base.precision == "int8"
     divergence = (before.exp() * (before - after)).sum(-1).mean()

@@ -6,13 +6,16 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from infinidoc.errors import InfinidocError
+from infinidoc.memory.records import Identity
 from infinidoc.model import encoding
+from infinidoc.model.base import base_digest
 from infinidoc.reading import cluster as cluster_module
 from infinidoc.reading.cluster import read
 from infinidoc.reading.collection import Collection
@@ -120,15 +123,13 @@ def test_what_was_committed_before_a_failure_stays_and_the_next_ingest_goes_on(
     assert_same(spread, alone)
 
 
-def test_a_worker_with_another_adapter_stops_the_ingest(local_ray, docs, tiny, monkeypatch):
-    own = Collection.adapter_digest
-    monkeypatch.setattr(Collection, "adapter_digest", property(lambda self: "0" * 64))
-    base = Collection.open("x", str(tiny)).load()
-    identity = cluster_module.Identity(str(tiny), base.digest, "none", "", "least_squares")
+@pytest.mark.parametrize("other", [{"model_digest": "0" * 64}, {"adapter_digest": "0" * 64}])
+def test_a_worker_with_another_model_or_adapter_stops_the_ingest(tiny, other):
+    digest = base_digest(str(tiny))
+    identity = Identity(str(tiny), digest, "none", "", "least_squares")
+    assert cluster_module.loaded(identity, "fp32").digest == digest
     with pytest.raises(InfinidocError, match="same model and adapter"):
-        cluster_module._loaded(identity, "fp32")
-    monkeypatch.setattr(Collection, "adapter_digest", own)
-    assert cluster_module._loaded(identity, "fp32").digest == base.digest
+        cluster_module.loaded(replace(identity, **other), "fp32")
 
 
 def test_without_ray_there_is_one_clear_line(docs, tiny, monkeypatch):

@@ -403,7 +403,7 @@ def test_a_segment_in_its_seat_gives_the_same_bits_whatever_is_beside_it(tiny, p
     base = load_base(str(tiny), dtype=dtype_of(precision))
     attach(base.model)
     if precision == "int8":
-        quantise(base)
+        quantise(base.model)
     rng = random.Random(0)
     segments = [numbers(rng, rng.randint(1, 300)) for _ in range(40)]
     together = encode(base, None, segments)

@@ -19,8 +19,8 @@ from infinidoc.documents.discovery import File, discover
 from infinidoc.documents.document import Unreadable
 from infinidoc.documents.formats import load, read_document
 from infinidoc.errors import InfinidocError
-from infinidoc.evaluation import loading
 from infinidoc.files import write_json
+from infinidoc.model import loading
 
 if TYPE_CHECKING:  # the parent process only describes jobs; torch is for those that do them
     from infinidoc.baselines.rag import Method

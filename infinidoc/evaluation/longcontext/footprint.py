@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from infinidoc.evaluation.loading import UNTRAINED_KERNEL
 from infinidoc.model.adapters import choose, load
 from infinidoc.model.base import base_name, describe, digest, ensure
+from infinidoc.model.loading import UNTRAINED_KERNEL
 
 HALF = 2  # bytes of a number in other models' caches: half precision, as they are served
 ADDRESS_BYTES = 128  # per token, of infinidoc's addresses

@@ -7,12 +7,12 @@ import pytest
 
 from infinidoc.errors import InfinidocError
 from infinidoc.evaluation import plots, results
-from infinidoc.evaluation.loading import load
 from infinidoc.evaluation.longcontext.bench import Bench, memory
 from infinidoc.evaluation.longcontext.prose import read_prose
 from infinidoc.model import adapters
 from infinidoc.model.adapters import choose
 from infinidoc.model.attention import attention_modules
+from infinidoc.model.loading import load
 from tests.evaluation.models import tiny_base
 
 PNG = b"\x89PNG"
