@@ -2,6 +2,7 @@
 
     python benchmarks/quotes.py             # seconds, no model
     python benchmarks/quotes.py --wrong     # and every one that isn't
+    python benchmarks/quotes.py --model     # minutes: "Yes" and "No" as `ask` has them, by the model's addresses too
 
 The answer given is the gold one. Shown are all passages of a question's set and two of others, in an order drawn by a
 fixed seed: what office documents say (`infinidoc/training/data/office.jsonl`), documents in four languages
@@ -15,11 +16,18 @@ import argparse
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
+import torch
+
 from infinidoc.documents.sentences import sentences
+from infinidoc.model import adapters
+from infinidoc.model.addresses import early_states, question_vectors, untrained_head
+from infinidoc.model.base import load_base
+from infinidoc.reading.alike import alike
 from infinidoc.reading.quoting import Shown, find_quotes
 from infinidoc.training import corpus
 
@@ -75,10 +83,32 @@ def from_articles(rng: random.Random) -> Iterator[Asked]:
                 yield Asked(question["question"], answer["text"], "articles", shown, order.index(0), *place)
 
 
-def is_right(asked: Asked) -> bool:
+Alike = Callable[[Asked], Sequence[float]]
+
+
+def by_address() -> Alike:
+    """How alike a question and each sentence are, with the shipped adapter."""
+    base = load_base()
+    card = adapters.choose(base.digest)
+    head = (adapters.load(card).head() if card else None) or untrained_head(base)
+
+    @cache
+    @torch.no_grad()
+    def addresses(text: str) -> torch.Tensor:
+        ids = torch.tensor([[*base.start, *base.encode(text)]])
+        return head.addresses(early_states(base.model, head.layer, ids)[0, len(base.start) :])
+
+    def of(asked: Asked) -> Sequence[float]:
+        passages = [(one.text, addresses(one.text)) for one in asked.shown]
+        return alike(base, *question_vectors(base, head, asked.question), passages)
+
+    return of
+
+
+def is_right(asked: Asked, model: Alike | None = None) -> bool:
     """Whether any quote of a list or of two places, else the only quote, is the gold one."""
     several = asked.kind in ("list", "two")
-    quotes = find_quotes(asked.answer, asked.question, asked.shown)
+    quotes = find_quotes(asked.answer, asked.question, asked.shown, partial(model, asked) if model else None)
     return any(
         quote.source == asked.gold and (_within(quote.start, quote.end, asked) or _holds(quote.start, quote.end, asked))
         for quote in (quotes if several else quotes[:1])
@@ -99,7 +129,9 @@ def _holds(start: int, end: int, asked: Asked) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wrong", action="store_true", help="print every wrong quote")
+    parser.add_argument("--model", action="store_true", help="with the addresses of the shipped adapter")
     arguments = parser.parse_args()
+    model = by_address() if arguments.model else None
     rng = random.Random(0)
     sets = {
         "office": list(from_sets(OFFICE, rng, by_language=False)),
@@ -109,7 +141,7 @@ def main() -> None:
     for name, asked in sets.items():
         right: dict[str, list[bool]] = defaultdict(list)
         for one in asked:
-            good = is_right(one)
+            good = is_right(one, model)
             right[one.kind].append(good)
             if arguments.wrong and not good:
                 print_wrong(one)

@@ -388,7 +388,9 @@ class Collection:
             text = NO_ANSWER if answered else NOTHING
             emit(text)
         timings["total"] = time.perf_counter() - began
-        quotes = find_quotes(text, question, [one.shown for one in found]) if answered and text != NO_ANSWER else []
+        quotes: list[Quote] = []
+        if answered and text != NO_ANSWER:
+            quotes = find_quotes(text, question, [one.shown for one in found], lambda: self._alike(question, found))
         sources = [one.source for one in found]
         cited = {source.path for source in sources}
         noted = [one for one in self.store.noted() if not answered or cited & set(one.paths)]
@@ -445,8 +447,18 @@ class Collection:
             identifier, start, end = row
             document, stored = self.store.document(identifier), self.store.stored(identifier)
             source = _source(stored, document, start, end, round(recalled.score, 4))
-            found.append(Found(source, document.text, start, end, document.locate, identifier))
+            found.append(Found(source, document.text, start, end, document.locate, identifier, recalled.passage))
         return found
+
+    def _alike(self, question: str, found: "Sequence[Found]") -> list[float]:
+        """How alike a question and each sentence of passages are."""
+        from infinidoc.model.addresses import question_vectors
+        from infinidoc.reading.alike import alike
+
+        base = self.load()
+        addresses = [self.store.block_of([one.passage]).addresses for one in found]
+        texts = [one.source.text for one in found]
+        return alike(base, *question_vectors(base, self.head, question), list(zip(texts, addresses, strict=True)))
 
     def _warmed(self) -> "Warm":
         """The addresses and the memory, read again only when the collection has changed."""
@@ -518,6 +530,7 @@ class Found:
     end: int
     locate: Callable[[int], str] = lambda offset: ""
     document: int = 0  # its id
+    passage: int = 0  # and the passage's
 
     @property
     def shown(self) -> Shown:

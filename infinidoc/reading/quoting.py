@@ -18,6 +18,7 @@ from infinidoc.documents.wording import WORD, Letters, content, stems
 BEFORE, AFTER, PASSAGE, TITLE = 0.5, 0.3, 0.2, 0.2
 OF_ANSWER = 2.0  # a word of an answer that doesn't stand there as it is, over a word of the question
 EXACT = 0.5  # where case and punctuation are the same too
+ALIKE = 20.0  # what is wholly alike, over a word that stands in every sentence
 RANK = 0.01  # from passage to passage
 SUPPORTED = 0.5  # of a sentence's words, by weight, that a passage must have to be cited for it
 ADDED = 0.25  # of them that a second passage must add
@@ -57,13 +58,16 @@ class Quote:
     verbatim: bool
 
 
-def find_quotes(answer: str, question: str, shown: Sequence[Shown]) -> list[Quote]:
+def find_quotes(
+    answer: str, question: str, shown: Sequence[Shown], alike: Callable[[], Sequence[float]] | None = None
+) -> list[Quote]:
     """The sentence that an answer was read from; one for each part, in the answer's order, where it has several.
 
     Parts are the items of a list, the two of "X (an earlier version says Y)", and the sentences of a long answer. Of
-    "Yes" and "No" there are no words to find: the quote is what fits the question best. Empty without passages.
+    "Yes" and "No" there are no words to find: the quote is what fits the question best, also by `alike`, which says for
+    all sentences of the passages how alike a model finds them and the question. Empty without passages.
     """
-    pages = _Pages(shown, question)
+    pages = _Pages(shown, question, alike)
     found: dict[tuple[int, int, int], Quote] = {}
     versions = EARLIER.fullmatch(answer.strip())
     for part in versions.groups() if versions else (answer.strip(),):
@@ -147,8 +151,8 @@ class _Sentence:
 class _Pages:
     """The passages that were shown, sentence by sentence, and how well each sentence fits a question."""
 
-    def __init__(self, shown: Sequence[Shown], question: str):
-        self.shown, self.question = shown, content(question)
+    def __init__(self, shown: Sequence[Shown], question: str, alike: Callable[[], Sequence[float]] | None = None):
+        self.shown, self.question, self.alike = shown, content(question), alike
         self.sentences = [
             _Sentence(source, start, end, content(one.text[start:end]))
             for source, one in enumerate(shown)
@@ -189,7 +193,7 @@ class _Pages:
 
     def quotes(self, part: str) -> list[Quote]:
         if YES_OR_NO.fullmatch(part):
-            return [self._likeliest("")]
+            return [self._likeliest("", self.alike() if self.alike else ())]
         if whole := self._found(part):
             return [whole]
         if reason := YES_OR_NO.match(part):
@@ -247,12 +251,16 @@ class _Pages:
             left -= holders[best]
         return [quotes[number] for number in sorted(quotes)]
 
-    def _likeliest(self, part: str) -> Quote:
+    def _likeliest(self, part: str, alike: Sequence[float] = ()) -> Quote:
         """The sentence that shares most with the question and with words that stand nowhere as they are."""
         wanted = content(part)
         best = max(
             range(len(self.sentences)),
-            key=lambda n: OF_ANSWER * self.weight(wanted & self.sentences[n].words) + self.fit(n, n),
+            key=lambda n: (
+                OF_ANSWER * self.weight(wanted & self.sentences[n].words)
+                + self.fit(n, n)
+                + (ALIKE * alike[n] if alike else 0)
+            ),
         )
         sentence = self.sentences[best]
         text = self.shown[sentence.source].text

@@ -63,6 +63,25 @@ def test_an_answer_quotes_the_sentence_that_it_was_read_from(collection, docs, m
     assert (plain["start"], plain["end"], plain["text"]) == (quote.start, quote.end, quote.text)
 
 
+def test_a_mere_yes_quotes_what_the_addresses_find_most_alike(collection, monkeypatch):
+    from infinidoc.documents.sentences import sentences
+
+    monkeypatch.setattr(answering, "generate", lambda *_: "Yes")
+    seen, alike = [], Collection._alike
+
+    def spied(self, question, found):
+        seen.append((found, alike(self, question, found)))
+        return seen[-1][1]
+
+    monkeypatch.setattr(Collection, "_alike", spied)
+    monkeypatch.setattr("infinidoc.reading.quoting.ALIKE", 1e6)
+    (quote,) = collection.ask("Which ship carries salt?", top=4).quotes
+    ((found, scores),) = seen
+    texts = [one.source.text[start:end] for one in found for start, end in sentences(one.source.text)]
+    assert len(set(scores)) > 4
+    assert quote.text == texts[scores.index(max(scores))]
+
+
 def test_a_long_answer_cites_its_sources_by_number(collection, monkeypatch):
     found = collection.recall("Which ship carries salt?", 8)
     first, second = (found[index].text.split(". ")[0].split("\n\n")[-1].rstrip(".") + "." for index in (0, 5))
