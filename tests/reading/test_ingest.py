@@ -333,7 +333,7 @@ def test_a_collection_is_read_in_one_precision_and_asked_in_any(docs, tiny):
     with Collection.open("half") as again:
         assert again.store.identity.precision == "bf16"
         assert again.load().dtype is torch.float32  # as INFINIDOC_PRECISION says
-        assert again.ask("What does the Amalia carry?").question
+        assert again.ask("What does the Amalia carry?").sources
         before = sums(again)
         (docs / "new.txt").write_text("The Zephyr sank off Cape Wrath in the winter storms of that year.")
         assert again.ingest([docs]).added == 1
@@ -389,7 +389,7 @@ def test_without_a_memory_the_addresses_are_the_same_and_the_upper_layers_rest(d
         mine, theirs = content(bare.directory), content(whole.directory)
         assert mine["documents"].keys() - {"more.txt"} == theirs["documents"].keys() - {"more.txt"}
         assert mine["passages"]["log-05.txt"] == theirs["passages"]["log-05.txt"]
-        assert bare.ask("What does the Amalia carry?").question
+        assert bare.ask("What does the Amalia carry?").sources
         with pytest.raises(InfinidocError, match="no compressive memory"):
             bare.ask("What does the Amalia carry?", memory_only=True)
 
@@ -434,7 +434,7 @@ def test_one_of_forty_files_of_mixed_length_is_taken_out_without_remainder(tmp_p
         assert_same_memory(sums(collection), [t for s in expected for t in s.tensors().values()], tolerance=1e-11)
         for layer in left:
             assert torch.linalg.eigvalsh(layer.normaliser).min() > -1e-9
-        assert collection.ask("What does the Amalia carry?").question
+        assert collection.ask("What does the Amalia carry?").sources
         collection.remove(collection.find("*/log-[0-2]*.txt"))
         collection.remove(collection.documents())
         assert collection.store.state() is None
