@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_learn import ROWS, examples, run  # noqa: F401 (fixtures)
+from tests.cli.test_learn import ROWS, examples  # noqa: F401 (fixtures)
 
 COLUMNS = ("--input", "text", "--output", "kind", "--no-rag")
 
@@ -18,7 +18,7 @@ def texts(examples):  # noqa: F811
     return examples, "test.csv"
 
 
-def test_prints_tables_and_writes_json_and_png(run, texts):  # noqa: F811
+def test_prints_tables_and_writes_json_and_png(run, texts):
     pytest.importorskip("matplotlib")
     code, out, err = run("bench", "manyshot", *texts, *COLUMNS, "--outside", "other", "--sizes", "1,5", "--out", "here")
     assert code == 0
@@ -31,13 +31,13 @@ def test_prints_tables_and_writes_json_and_png(run, texts):  # noqa: F811
     assert [point["examples"] for point in written["tasks"][0]["curve"]] == [1, 5, 10]
 
 
-def test_json(run, texts):  # noqa: F811
+def test_json(run, texts):
     (result,) = json.loads(run("bench", "manyshot", *texts, *COLUMNS, "--json")[1])["tasks"]
     assert result["rows"][-1]["accuracy"] == pytest.approx(10 / 11)  # "other" was never learnt
     assert result["scope"] is None
 
 
-def test_public_tasks_are_looked_for_in_the_data_directory(run):  # noqa: F811
+def test_public_tasks_are_looked_for_in_the_data_directory(run):
     data = Path("data")
     data.mkdir()
     code, out, err = run("bench", "manyshot", "--data", data)
@@ -55,7 +55,7 @@ def test_public_tasks_are_looked_for_in_the_data_directory(run):  # noqa: F811
     ]
 
 
-def test_mistakes(run, texts):  # noqa: F811
+def test_mistakes(run, texts):
     for arguments, message in {
         (*texts, "--sizes", "few"): "'few' are no sizes",
         (*texts, "--input", "question"): "train.csv has no column question",

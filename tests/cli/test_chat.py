@@ -5,7 +5,6 @@ import re
 import pytest
 
 from infinidoc.reading.collection import Collection
-from tests.cli.test_cli import docs, filled, run  # noqa: F401 (fixtures)
 
 
 @pytest.fixture
@@ -18,7 +17,7 @@ def loads(monkeypatch):
     return calls
 
 
-def test_questions_one_by_one_up_to_quit_with_one_model(filled, loads):  # noqa: F811
+def test_questions_one_by_one_up_to_quit_with_one_model(filled, loads):
     lines = "Which ship carries salt?\n\n  Which ship carries tea?\n/quit\nWhich ship carries wine?\n"
     code, out, err = filled("chat", "--max-tokens", "2", "--top", "3", stdin=lines)
     assert (code, err) == (0, "")
@@ -29,7 +28,7 @@ def test_questions_one_by_one_up_to_quit_with_one_model(filled, loads):  # noqa:
     assert "wine" not in out
 
 
-def test_a_question_that_leans_is_asked_with_what_it_leans_on(filled):  # noqa: F811
+def test_a_question_that_leans_is_asked_with_what_it_leans_on(filled):
     lines = "What does the Amalia carry?\nAnd how many tons?\n"
     code, _, err = filled("chat", "--max-tokens", "2", stdin=lines)
     first, second = [entry.answer.question for entry in Collection.open().log()][::-1]
@@ -38,14 +37,14 @@ def test_a_question_that_leans_is_asked_with_what_it_leans_on(filled):  # noqa: 
     assert err == f"asked as: {second}\n"
 
 
-def test_it_ends_with_the_input_and_goes_on_after_a_question_that_is_too_long(filled):  # noqa: F811
+def test_it_ends_with_the_input_and_goes_on_after_a_question_that_is_too_long(filled):
     code, _, err = filled("chat", "--max-tokens", "2", stdin="salt? " * 5000 + "\nWhich ship carries salt?")
     assert code == 0
     assert "too long" in err
     assert [entry.answer.question for entry in Collection.open().log()] == ["Which ship carries salt?"]
 
 
-def test_there_must_be_something_to_ask(run):  # noqa: F811
+def test_there_must_be_something_to_ask(run):
     code, out, err = run("chat", stdin="What?\n")
     assert (code, out) == (1, "")
     assert "has no collection" in err

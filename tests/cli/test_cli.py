@@ -1,6 +1,5 @@
 """The command line as people and scripts use it: results on stdout, everything else on stderr, one line per mistake."""
 
-import io
 import json
 import re
 import subprocess
@@ -8,52 +7,9 @@ import sys
 
 import pytest
 
-from infinidoc import cli
 from infinidoc.memory.store import Store
 from infinidoc.model import encoding
 from infinidoc.reading import approximate
-from infinidoc.reading.collection import Collection
-from tests.reading.library import write_library
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tiny):
-    """Runs a command in this process, with the tiny model: (exit code, stdout, stderr)."""
-    monkeypatch.setenv("INFINIDOC_MODEL", str(tiny))
-
-    def run(*arguments, stdin=""):
-        monkeypatch.setattr(sys, "argv", ["infinidoc", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as exit_:
-            code = exit_.code or 0
-        result = capsys.readouterr()
-        assert "Traceback" not in result.err
-        return code, result.out, result.err
-
-    return run
-
-
-@pytest.fixture
-def docs(tmp_path):
-    return write_library(tmp_path / "work" / "docs", count=3)
-
-
-@pytest.fixture
-def filled(run, docs, monkeypatch):
-    """A filled collection in which every question finds something."""
-    assert run("ingest", "docs")[0] == 0
-    head = Collection.head.fget
-
-    def lenient(self):
-        found = head(self)
-        found.__dict__["threshold"] = -2.0
-        return found
-
-    monkeypatch.setattr(Collection, "head", property(lenient))
-    return run
 
 
 def test_ingest_prints_a_summary_and_what_was_skipped(run, docs):

@@ -6,7 +6,6 @@ import pytest
 
 from infinidoc.evaluation.contest import compare, systems
 from infinidoc.evaluation.contest.systems import Job
-from tests.cli.test_cli import run  # noqa: F401 (a fixture)
 from tests.reading.library import write_library
 
 
@@ -37,7 +36,7 @@ def questions(work):
 CHEAP = ("--systems", "no-context,rag-bm25")
 
 
-def test_tables_verdict_failures_and_files(run, work, questions):  # noqa: F811
+def test_tables_verdict_failures_and_files(run, work, questions):
     code, out, err = run("compare", "--rag", "--questions", questions, *CHEAP, "docs")
     assert code == 0, err
     lines = out.splitlines()
@@ -55,7 +54,7 @@ def test_tables_verdict_failures_and_files(run, work, questions):  # noqa: F811
     assert "comparison/report.html" in out
 
 
-def test_json_has_the_promised_shape(run, work, questions):  # noqa: F811
+def test_json_has_the_promised_shape(run, work, questions):
     code, out, _ = run("compare", "--rag", "-q", questions, *CHEAP, "--json", "--limit", "1", "--out", "there", "docs")
     assert code == 0
     result = json.loads(out)
@@ -66,7 +65,7 @@ def test_json_has_the_promised_shape(run, work, questions):  # noqa: F811
     assert (work / "there" / "report.html").exists()
 
 
-def test_questions_from_standard_input_are_answered_side_by_side(run, work):  # noqa: F811
+def test_questions_from_standard_input_are_answered_side_by_side(run, work):
     code, out, err = run("compare", "--systems", "no-context,rag-bm25", "docs", stdin="Which ship carries salt?\n")
     assert code == 0, err
     assert "Which ship carries salt?" in out
@@ -94,7 +93,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "says", "expected"), MISTAKES)
-def test_mistakes_get_one_line_and_an_exit_code(run, work, questions, arguments, says, expected):  # noqa: F811
+def test_mistakes_get_one_line_and_an_exit_code(run, work, questions, arguments, says, expected):
     code, out, err = run(*arguments)
     assert code == expected
     assert says in err
@@ -105,7 +104,7 @@ def test_mistakes_get_one_line_and_an_exit_code(run, work, questions, arguments,
     assert not (work / "comparison").exists()
 
 
-def test_the_projects_own_questions_are_a_benchmark(run, work):  # noqa: F811
+def test_the_projects_own_questions_are_a_benchmark(run, work):
     """Without an article of it in any training, on a collection that holds the others too."""
     code, out, err = run("bench", "questions", "--systems", "no-context,rag-bm25", "--samples", "3", "--json")
     assert code == 0, err

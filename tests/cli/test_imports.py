@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from tests.cli.test_cli import docs, filled, run  # noqa: F401 (fixtures)
 from tests.cli.test_learn import examples  # noqa: F401 (fixture)
 
 # Ends as the command would, with the names of all packages that it imported, but for Python's own, on stderr.

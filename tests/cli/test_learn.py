@@ -1,38 +1,14 @@
 """`infinidoc learn`, as people and scripts use it."""
 
-import io
 import json
-import sys
 from pathlib import Path
 
 import pytest
-
-from infinidoc import cli
 
 ROWS = [
     *((f"the ship {name} carries {what}", "ship") for name in ("Amalia", "Berta") for what in ("grain", "wine", "oil")),
     *((f"a bridge of {what} over the Rhine", "bridge") for what in ("stone", "steel", "wood", "iron")),
 ]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tiny):
-    """Runs a command in this process, with the tiny model: (exit code, stdout, stderr)."""
-    monkeypatch.setenv("INFINIDOC_MODEL", str(tiny))
-
-    def run(*arguments, stdin=""):
-        monkeypatch.setattr(sys, "argv", ["infinidoc", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as exit_:
-            code = exit_.code or 0
-        result = capsys.readouterr()
-        assert "Traceback" not in result.err
-        return code, result.out, result.err
-
-    return run
 
 
 @pytest.fixture

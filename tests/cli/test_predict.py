@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_learn import examples, learnt, run  # noqa: F401 (fixtures)
+from tests.cli.test_learn import examples, learnt  # noqa: F401 (fixtures)
 
 SHIP, BRIDGE = "the ship Clara carries oil", "a bridge of brick over the Rhine"
 
@@ -65,7 +65,7 @@ def test_lines_of_standard_input(learnt):  # noqa: F811
     assert [one["label"] for one in json.loads(out)["predictions"]] == ["ship", "bridge"]
 
 
-def test_text_that_is_markup_is_printed_as_it_is(run):  # noqa: F811
+def test_text_that_is_markup_is_printed_as_it_is(run):
     Path("odd.csv").write_text("text,label\n[red]a[/],[bold]x[/bold]\n[/nothing] b,日本語\n")
     assert run("learn", "odd.csv", "-i", "text", "-o", "label")[0] == 0
     code, out, _ = run("predict", "[red]a[/]")
@@ -75,7 +75,7 @@ def test_text_that_is_markup_is_printed_as_it_is(run):  # noqa: F811
     assert "日本語" in run("tasks", "show", "default", "--examples")[1]
 
 
-def test_generated_text(run):  # noqa: F811
+def test_generated_text(run):
     Path("pairs.csv").write_text("en,fr\nthe green book,le livre vert\nthe long book,le livre long\n")
     assert run("learn", "pairs.csv", "-i", "en", "-o", "fr", "--kind", "text")[0] == 0
     found = json.loads(run("predict", "--json", "--max-tokens", "8", "the green door")[1])["predictions"][0]

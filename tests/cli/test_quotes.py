@@ -5,7 +5,6 @@ import sys
 
 from infinidoc.cli.ask import ALL_ELSEWHERE, SOME_ELSEWHERE
 from infinidoc.reading import answering
-from tests.cli.test_cli import docs, filled, run  # noqa: F401 (fixtures)
 from tests.cli.test_render import on_a_terminal
 
 SHOW = """
@@ -27,7 +26,7 @@ def test_the_answers_words_are_marked_on_a_terminal_only(monkeypatch, capsys):
     assert capsys.readouterr().out == "\n  one two three\\x1b[2J\n  a\\x1b.txt, line 3\n"
 
 
-def test_ask_and_chat_show_where_the_words_stand_or_that_they_stand_nowhere(filled, docs, monkeypatch):  # noqa: F811
+def test_ask_and_chat_show_where_the_words_stand_or_that_they_stand_nowhere(filled, docs, monkeypatch):
     sentence = (docs / "log-00.txt").read_text().split("\n\n")[1].split(". ")[0].rstrip(".") + "."
     ship = sentence.split()[1]
 

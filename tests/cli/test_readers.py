@@ -1,12 +1,10 @@
 """`infinidoc readers`, and `--reader` of ask and chat."""
-# ruff: noqa: F811 - fixtures
 
 import json
 import socket
 
 import pytest
 
-from tests.cli.test_cli import docs, filled, run  # noqa: F401 - fixtures
 from tests.reading.servers import STREAM, event, reply, serving, stream
 from tests.tiny import tiny_model
 

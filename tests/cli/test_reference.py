@@ -5,7 +5,6 @@ from pathlib import Path
 from infinidoc.cli import app
 from infinidoc.cli.help import paragraphs
 from infinidoc.cli.reference import reference
-from tests.cli.test_cli import run  # noqa: F401 (fixture)
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "cli.md"
 
@@ -21,7 +20,7 @@ def test_the_reference_is_current():
     assert REFERENCE.read_text(encoding="utf-8") == reference(), "python -m infinidoc.cli.reference > docs/cli.md"
 
 
-def test_the_reference_names_every_command_and_option(run):  # noqa: F811
+def test_the_reference_names_every_command_and_option(run):
     written = reference()
     for name, _ in commands():
         assert f"\n## infinidoc {' '.join(name)}\n" in written
@@ -36,7 +35,7 @@ def test_the_reference_names_every_command_and_option(run):  # noqa: F811
         assert line in written
 
 
-def test_every_help_text_has_an_example_that_names_its_command(run, monkeypatch):  # noqa: F811
+def test_every_help_text_has_an_example_that_names_its_command(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     for name, text in commands():
         examples = [line for part, is_example in paragraphs(text) for line in part.splitlines() if is_example]
@@ -49,7 +48,7 @@ def test_every_help_text_has_an_example_that_names_its_command(run, monkeypatch)
                 assert all(line.strip() in out for line in part.splitlines() if is_example)
 
 
-def test_brackets_in_a_help_text_are_no_markup(run, monkeypatch):  # noqa: F811
+def test_brackets_in_a_help_text_are_no_markup(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     assert "(infinidoc[rag])" in run("compare", "--help")[1]
     assert "needs infinidoc[rag]" in run("bench", "questions", "--help")[1]

@@ -12,7 +12,6 @@ import pytest
 
 import infinidoc.cli
 from infinidoc.cli import given, render
-from tests.cli.test_cli import docs, filled, run  # noqa: F401 (fixtures)
 
 ODD = "[slug] :cd: :100: [/b] 08:00:27:cd:af:88 main.c:100:12 test:runner:1.6 \\[x] **bold** é 漢 👍 https://a.b"
 NASTY = "a\x1b[31mb\x07c\rd\u202ee\u2066f\x9bg\u2028h\x7fi\udce9j\ud800k"
@@ -124,7 +123,7 @@ TEXT = "pk.setHardwareAddress(08:00:27:cd:af:88)\n\tmain.c:100:12 [slug] :100:\n
 
 
 @pytest.fixture
-def odd(filled, docs):  # noqa: F811
+def odd(filled, docs):
     """This directory's collection holds one document with an odd name and text."""
     folder = docs.parent / "odd"
     folder.mkdir()
@@ -159,7 +158,7 @@ def test_names_come_out_letter_for_letter(odd):
 LATIN = "Wo ist das Café der Brücke?"
 
 
-def test_questions_that_are_not_utf8_are_read_as_documents_are(filled, docs, tmp_path, monkeypatch):  # noqa: F811
+def test_questions_that_are_not_utf8_are_read_as_documents_are(filled, docs, tmp_path, monkeypatch):
     file = docs.parent / "questions.txt"
     file.write_bytes(f"{LATIN}\nWhich ship sank?\n".encode("latin-1"))
     argument = os.fsdecode(LATIN.encode("latin-1"))
@@ -186,7 +185,7 @@ def test_standard_input_that_is_not_utf8(monkeypatch):
         assert given.lines() == [LATIN, "two words"]
 
 
-def test_a_question_that_fails_does_not_lose_the_others(filled):  # noqa: F811
+def test_a_question_that_fails_does_not_lose_the_others(filled):
     too_long = "salt? " * 5000
     code, out, err = filled("ask", too_long, "Which ship carries salt?", "--max-tokens", "2", "--json")
     assert code == 1
@@ -199,7 +198,7 @@ def test_a_question_that_fails_does_not_lose_the_others(filled):  # noqa: F811
     assert "Sources" in out
 
 
-def test_loading_is_part_of_the_wait(filled):  # noqa: F811
+def test_loading_is_part_of_the_wait(filled):
     _, _, err = filled("ask", "Which ship carries salt?", "Which ship sank?", "--max-tokens", "2")
     first, second = [line for line in err.splitlines() if line]
     assert "of them to load the model" in first

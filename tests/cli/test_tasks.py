@@ -2,7 +2,7 @@
 
 import json
 
-from tests.cli.test_learn import ROWS, examples, learnt, run  # noqa: F401 (fixtures)
+from tests.cli.test_learn import ROWS, examples, learnt  # noqa: F401 (fixtures)
 
 
 def test_list(learnt):  # noqa: F811
@@ -11,7 +11,7 @@ def test_list(learnt):  # noqa: F811
     assert "things  labels" in learnt("tasks", "list")[1]
 
 
-def test_no_tasks(run):  # noqa: F811
+def test_no_tasks(run):
     code, out, err = run("tasks", "list")
     assert (code, out) == (0, "")
     assert "make one with: infinidoc learn" in err
