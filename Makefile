@@ -1,13 +1,14 @@
 # make demo   a virtual environment, the base model, a real collection, three questions with sources
 # make train  the adapter that the package ships, anew (hours)
 # make test   lint, types and tests: what CI runs
+# make wheel  the wheel in an empty environment, without extras
 # make bench  ingest beside transformers, llama.cpp and RAG, 20 minutes; BENCH=full up to a million tokens, hours
 PYTHON ?= python3.11
 BIN := .venv/bin
 # The base model and the demo's collection stay in the checkout: nothing is left in the user's home.
 export INFINIDOC_HOME ?= $(CURDIR)/.cache/infinidoc
 
-.PHONY: install model demo train bench lint test clean
+.PHONY: install model demo train bench lint test wheel clean
 
 install: .venv/installed
 
@@ -55,6 +56,15 @@ lint: install
 CORES ?= 2
 test: lint model
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadfile --no-loadscope-reorder --durations 10
+
+# The wheel alone, in an empty environment, without any extra: does it install, read and answer?
+wheel: model
+	rm -rf build .cache/wheel && $(PYTHON) -m venv .cache/wheel
+	.cache/wheel/bin/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .cache/wheel/dist .
+	.cache/wheel/bin/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt .cache/wheel/dist/*.whl
+	cd .cache/wheel && bin/infinidoc ingest --collection wheel $(CURDIR)/examples/library/reading-room/house-rules.md
+	cd .cache/wheel && bin/infinidoc ask --collection wheel "When are the rooms open?" --json | grep -q house-rules
+	rm -rf .cache/wheel
 
 clean:
 	rm -rf .venv .cache build *.egg-info
