@@ -14,25 +14,13 @@ import random
 from pathlib import Path
 
 from infinidoc.evaluation.metrics import contains, exact_match, f1, interval
-from infinidoc.model import adapters
-from infinidoc.model.attention import attach
-from infinidoc.model.base import BaseModel, load_base
+from infinidoc.model.loading import load
 from infinidoc.reading.answering import generate, prompt, refuses
 from infinidoc.training.corpus import ParagraphQuestion, xquad
 from infinidoc.training.examples import holds
 
 MAX_TOKENS = 32
 SHOWN = 3
-
-
-def load(adapter: str | None) -> BaseModel:
-    base = load_base()
-    card = adapters.choose(base.digest, adapter)
-    if card:
-        adapters.attach_adapter(base, adapters.load(card))
-    else:
-        attach(base.model)
-    return base
 
 
 def passages(asked: ParagraphQuestion, answerable: bool, rng: random.Random) -> list[str]:
@@ -49,12 +37,13 @@ def passages(asked: ParagraphQuestion, answerable: bool, rng: random.Random) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--adapter", help="name, run's directory, or none; default: the shipped one")
+    parser.add_argument("--model", help="a base model; default: the embedded one")
     parser.add_argument("--limit", type=int, help="only so many questions")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--answers", type=Path, help="a file for every question's answer, as JSON lines")
     arguments = parser.parse_args()
-    base = load(arguments.adapter)
+    base, _ = load(arguments.model, arguments.adapter, to_read=True)
     questions = list(xquad(held_out=True).questions)
     rng = random.Random(arguments.seed)
     if arguments.limit:
@@ -63,7 +52,7 @@ def main() -> None:
     for asked in questions:
         row: dict[str, object] = {"question": asked.text, "answers": asked.answers}
         for name, answerable in (("answerable", True), ("unanswerable", False)):
-            shown = passages(asked, answerable, rng)
+            shown = [("", text) for text in passages(asked, answerable, rng)]
             row[name] = generate(base, prompt(base, asked.text, shown), None, MAX_TOKENS, lambda text: None)
         rows.append(row)
         if arguments.answers:

@@ -36,7 +36,11 @@ def tensor_header(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
     if not isinstance(header, dict):
         raise ValueError("it is no safetensors file")
     metadata = header.pop("__metadata__", {})
-    if max((tensor["data_offsets"][1] for tensor in header.values()), default=0) != rest:
+    try:
+        end = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError("it is no safetensors file") from error
+    if end != rest:
         raise ValueError("its end is missing")
     return header, metadata
 

@@ -18,7 +18,7 @@ from infinidoc.documents.formats import load, read_document
 from infinidoc.documents.segmentation import PASSAGE_TOKENS
 from infinidoc.errors import InfinidocError
 from infinidoc.model.base import BaseModel
-from infinidoc.reading.answering import NO_ANSWER, fitting_prompt, generate, refuses
+from infinidoc.reading.answering import NO_ANSWER, fitting_prompt, generate, refuses, titled
 from infinidoc.reading.collection import MAX_TOKENS, TOP, Answer, Source, display
 from infinidoc.reading.ingest import IngestProgress, Summary
 
@@ -147,7 +147,8 @@ class Rag:
             timings.setdefault("first_token", time.perf_counter() - began)
             on_text(text)
 
-        ids, shown = fitting_prompt(self.base, question, [source.text for source in sources], max_tokens)
+        passages = [(titled(source.document, source.place), source.text) for source in sources]
+        ids, shown = fitting_prompt(self.base, question, passages, max_tokens)
         text = generate(self.base, ids, None, max_tokens, emit)
         answered = not refuses(text)
         if not text:

@@ -1,7 +1,10 @@
-"""Adapters: what training adds to a frozen base model, in one safetensors file with its model card beside it.
+"""Adapters: what training adds to a frozen base model, as safetensors with a model card beside them.
 
-An adapter is a directory: `adapter.safetensors` and `README.md`. Its metadata say which base model it was trained on;
-on any other it is refused. The package ships one for the embedded model; those that a user trains or is given are in
+An adapter is a directory. `adapter.safetensors` holds what a collection is read with: the address head, and gates and
+LoRA factors of the compressive memory. `reader.safetensors` holds the LoRA factors of a reader, which are merged to
+answer and are not there when documents are read: a collection depends on the first file alone, and a new reader changes
+no collection. Either file may be missing. Their metadata say which base model they were trained on; on any other they
+are refused. The package ships one for the embedded model; those that a user trains or is given are in
 `INFINIDOC_HOME/adapters`.
 """
 
@@ -23,9 +26,10 @@ if TYPE_CHECKING:  # torch takes seconds to import
     from infinidoc.model.addresses import AddressHead
     from infinidoc.model.base import BaseModel
 
-FILE, CARD = "adapter.safetensors", "README.md"
+FILE, READER_FILE, CARD = "adapter.safetensors", "reader.safetensors", "README.md"
 FORMAT = "1"
 NONE = "none"
+DEFAULT_KERNEL = "least_squares"  # where no adapter names one
 ADDRESS_HEAD, READER, MEMORY = "address-head", "reader", "memory"  # the parts that an adapter may have
 HEAD = "address_head."
 LORA_DOWN, LORA_UP = ".lora_down", ".lora_up"
@@ -44,6 +48,7 @@ class AdapterCard:
     parts: list[str]
     size: int
     shipped: bool
+    reader_layer: int | None = None  # the lowest that its reader changes; None: it has no reader of its own
 
     @property
     def reference(self) -> str:
@@ -58,7 +63,7 @@ class AdapterCard:
 
 @dataclass(frozen=True)
 class Adapter:
-    """An adapter's tensors. `digest` is the SHA-256 of its file."""
+    """What a collection is read with. `digest` is the SHA-256 of its file; a reader is no part of it."""
 
     card: AdapterCard
     digest: str
@@ -85,15 +90,19 @@ def available() -> list[AdapterCard]:
     """Every adapter on this machine, the user's own first."""
     found: dict[str, AdapterCard] = {}
     for place in places():
-        for file in sorted(place.glob(f"*/{FILE}")):
-            found.setdefault(file.parent.name, describe(file.parent))
+        for directory in sorted(path for path in place.glob("*") if _files(path)):
+            found.setdefault(directory.name, describe(directory))
     return list(found.values())
+
+
+def _files(directory: Path) -> list[Path]:
+    return [directory / name for name in (FILE, READER_FILE) if (directory / name).is_file()]
 
 
 def find(name: str) -> AdapterCard:
     """An adapter by its name, or by the path of its directory. Raises InfinidocError if there is none."""
     for directory in [place / name for place in places() if Path(name).name == name] + [Path(name).expanduser()]:
-        if (directory / FILE).is_file():
+        if _files(directory):
             return describe(directory)
     raise InfinidocError(f"no adapter {name}", "see: infinidoc adapters list")
 
@@ -126,22 +135,29 @@ def use(model_digest: str, name: str) -> None:
 
 
 def describe(directory: Path) -> AdapterCard:
-    """Reads an adapter's metadata. Raises InfinidocError if the file is none."""
-    metadata = _metadata(directory / FILE)
+    """Reads an adapter's metadata. Raises InfinidocError if there is none, or its two files are of different models."""
+    files = _files(directory)
+    if not files:
+        raise InfinidocError(f"no adapter in {directory}", f"one has {FILE} or {READER_FILE}")
+    described = [_metadata(file) for file in files]
     try:
+        if len({metadata["model_digest"] for metadata in described}) > 1:
+            raise InfinidocError(f"the files in {directory} were trained on different models", "take one of them away")
+        reading = next((one for one, file in zip(described, files, strict=True) if file.name == READER_FILE), None)
         return AdapterCard(
             name=directory.name,
             path=directory,
-            model=metadata["model"],
-            model_digest=metadata["model_digest"],
-            kernel=metadata["kernel"],
-            first_layer=int(metadata["first_layer"]),
-            parts=metadata["parts"].split(),
-            size=(directory / FILE).stat().st_size,
+            model=described[0]["model"],
+            model_digest=described[0]["model_digest"],
+            kernel=described[0].get("kernel", DEFAULT_KERNEL),
+            first_layer=int(described[0]["first_layer"]),
+            parts=list(dict.fromkeys(part for metadata in described for part in metadata["parts"].split())),
+            size=sum(file.stat().st_size for file in files),
             shipped=directory.parent == shipped(),
+            reader_layer=int(reading["first_layer"]) if reading else None,
         )
     except (KeyError, ValueError) as error:
-        raise InfinidocError(f"{directory / FILE} is not an adapter: its metadata lack {error}") from error
+        raise InfinidocError(f"{files[0]} is not an adapter: its metadata lack {error}") from error
 
 
 def _metadata(file: Path) -> dict[str, str]:
@@ -155,22 +171,25 @@ def _metadata(file: Path) -> dict[str, str]:
 
 
 def digest(card: AdapterCard) -> str:
-    """The SHA-256 of an adapter's file."""
-    return hashlib.sha256((card.path / FILE).read_bytes()).hexdigest()
+    """The SHA-256 of what a collection is read with; empty for an adapter that has a reader only."""
+    file = card.path / FILE
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
 def load(card: AdapterCard) -> Adapter:
     from safetensors.torch import load_file
 
-    return Adapter(card, digest(card), load_file(card.path / FILE))
+    file = card.path / FILE
+    return Adapter(card, digest(card), load_file(file) if file.is_file() else {})
 
 
-def save(directory: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> AdapterCard:
-    """Writes an adapter; `metadata` needs model, model_digest, kernel, first_layer and parts."""
+def save(directory: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any], file: str = FILE) -> AdapterCard:
+    """Writes one file of an adapter; `metadata` needs model, model_digest, first_layer and parts, and, but for a
+    reader's, kernel."""
     from safetensors.torch import save_file
 
     plain = {key: str(value) for key, value in {**metadata, "format": FORMAT}.items()}
-    with replacing(directory / FILE) as temporary:
+    with replacing(directory / file) as temporary:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, plain)
     return describe(directory)
 
@@ -193,23 +212,54 @@ def attach_adapter(base: "BaseModel", adapter: Adapter) -> None:
     import torch
 
     from infinidoc.model.attention import attach, attention_modules
-    from infinidoc.model.lora import merge
 
     card = adapter.card
+    _fits(base, card)
+    attach(base.model, card.kernel, card.first_layer)
+    base.model.config.infini_parts = card.parts
+    modules = attention_modules(base.model)
+    _merge(base, adapter.tensors)
+    for name, tensor in adapter.tensors.items():
+        if ".infini." in name:
+            layer, parameter = name.removeprefix("layers.").split(".infini.")
+            with torch.no_grad():
+                getattr(modules[int(layer)].infini, parameter).copy_(tensor)
+
+
+def attach_reader(base: "BaseModel", card: AdapterCard) -> None:
+    """Merges an adapter's reader into the loaded weights. Nothing is behind its window: gates stay closed.
+
+    Raises InfinidocError if it was trained on another base model, or changes layers that addresses come from.
+    """
+    from safetensors.torch import load_file
+
+    from infinidoc.model.addresses import address_layer
+    from infinidoc.model.attention import attach
+
+    _fits(base, card)
+    if card.reader_layer is None or card.reader_layer < address_layer(base.model):
+        raise InfinidocError(
+            f"the reader in {card.path} changes layers that addresses come from",
+            f"train one from layer {address_layer(base.model)} on",
+        )
+    attach(base.model)
+    base.model.config.infini_reads = True
+    _merge(base, load_file(card.path / READER_FILE))
+
+
+def _fits(base: "BaseModel", card: AdapterCard) -> None:
     if card.model_digest != base.digest:
         raise InfinidocError(
             f"the adapter {card.name} was trained on {card.model} ({card.model_digest[:12]}), "
             f"not on {base.name} ({base.digest[:12]})",
             "choose one that fits (infinidoc adapters list), or none (--adapter none)",
         )
-    attach(base.model, card.kernel, card.first_layer)
-    base.model.config.infini_parts = card.parts
-    modules = attention_modules(base.model)
-    for name, tensor in adapter.tensors.items():
+
+
+def _merge(base: "BaseModel", tensors: "dict[str, Tensor]") -> None:
+    from infinidoc.model.lora import merge
+
+    for name, tensor in tensors.items():
         if name.endswith(LORA_DOWN):
             target = name.removesuffix(LORA_DOWN)
-            merge(base.model, target, tensor, adapter.tensors[target + LORA_UP])
-        elif ".infini." in name:
-            layer, parameter = name.removeprefix("layers.").split(".infini.")
-            with torch.no_grad():
-                getattr(modules[int(layer)].infini, parameter).copy_(tensor)
+            merge(base.model, target, tensor, tensors[target + LORA_UP])

@@ -1,35 +1,47 @@
-"""A base model with infini-attention, its adapter and a precision: put together in one place."""
+"""A base model, its adapter and its precision, put together in one place."""
 
 from infinidoc.model import adapters
 from infinidoc.model.adapters import Adapter
-from infinidoc.model.attention import attach, attention_modules
 from infinidoc.model.base import BaseModel, load_base
 from infinidoc.model.precision import INT8, dtype_of, wanted
-from infinidoc.model.quantization import quantise
-
-UNTRAINED_KERNEL = "least_squares"  # where there is no adapter to name one
 
 
 def load(
-    model: str | None = None, adapter: str | None = None, precision: str | None = None
+    model: str | None = None, adapter: str | None = None, precision: str | None = None, to_read: bool = False
 ) -> tuple[BaseModel, Adapter | None]:
     """A base model with infini-attention attached, and its adapter, if it has one (see `adapters.choose`).
 
-    `precision` is fp32, bf16 or int8, in which all of it computes; else what `INFINIDOC_PRECISION` says, else that of
-    `load_base`. Raises InfinidocError if either can't be had, or they don't fit.
+    By default the model is as documents are read in: with the adapter's memory. `to_read` gives it the adapter's reader
+    instead, with nothing behind its window (see `has_own_reader`); an adapter without one of its own answers as it is.
+    `precision`: fp32, bf16 or int8 (which only reading documents can be in); else `INFINIDOC_PRECISION`, else what
+    `load_base` chooses. Raises InfinidocError if either can't be had, or they don't fit.
     """
+    from infinidoc.model.attention import attach
+
+    precision = precision or wanted()
     base = load_base(model, dtype=dtype_of(precision) if precision else None)
     card = adapters.choose(base.digest, adapter)
     found = adapters.load(card) if card else None
-    if found:
+    if card and to_read and card.reader_layer is not None:
+        adapters.attach_reader(base, card)
+    elif found and found.tensors:
         adapters.attach_adapter(base, found)
     else:
-        attach(base.model, UNTRAINED_KERNEL)
-    if (precision or wanted()) == INT8:
+        attach(base.model)
+    if precision == INT8:
+        from infinidoc.model.quantization import quantise
+
         quantise(base.model)
     return base, found
 
 
+def has_own_reader(base: BaseModel) -> bool:
+    """Whether a reader of its own is merged into this model: it is asked as it was trained, without a memory."""
+    return bool(getattr(base.model.config, "infini_reads", False))
+
+
 def is_closed(base: BaseModel) -> bool:
     """Whether nothing of a memory is read, because no trained adapter has opened the gates."""
+    from infinidoc.model.attention import attention_modules
+
     return all(module.infini.is_closed() for module in attention_modules(base.model))

@@ -1,6 +1,7 @@
 """From a question and recalled passages to an answer: the prompt, and generation that streams."""
 
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from infinidoc.model.adapters import READER
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
 from infinidoc.model.kernels import State
-from infinidoc.model.prompts import ANSWER, EXPLANATION, REFUSAL, question_prompt
+from infinidoc.model.loading import has_own_reader
+from infinidoc.model.prompts import ANSWER, EXPLANATION, REFUSAL, Shown, question_prompt, reading_prompt
 
 NOTHING = "Nothing in this collection bears on that question."
 NO_ANSWER = "I can't read an answer from these passages; look at the sources."
@@ -30,20 +32,23 @@ EXPLAINED = EXAMPLE.replace("Answer: Ellen Marsh", "Answer: It was built in 1874
 )
 
 
-def prompt(base: BaseModel, question: str, passages: Sequence[str], style: str = ANSWER) -> list[int]:
+def prompt(base: BaseModel, question: str, passages: Sequence[Shown], style: str = ANSWER) -> list[int]:
     """Token ids of what the reader sees: the passages, best last (next to the question), and the question.
 
-    A model whose adapter didn't train it to read is shown an example first. Special tokens that a document or a
+    A model that wasn't trained to read is shown an example first, and no titles. Special tokens that a document or a
     question spells out are text like any other.
     """
-    example = EXPLAINED if style == EXPLANATION else EXAMPLE
-    shown = list(reversed(passages)) if reads(base) else [example, *reversed(passages)]
-    return [*base.start, *base.encode(question_prompt(question, shown))]
+    if has_own_reader(base):
+        return reading_prompt(base, question, passages[::-1], style)
+    texts = [text for _, text in reversed(passages)]
+    if READER not in getattr(base.model.config, "infini_parts", ()):
+        texts.insert(0, EXPLAINED if style == EXPLANATION else EXAMPLE)
+    return [*base.start, *base.encode(question_prompt(question, texts))]
 
 
-def reads(base: BaseModel) -> bool:
-    """Whether an adapter has trained this model to answer shortly from what it is shown, or to refuse."""
-    return READER in getattr(base.model.config, "infini_parts", ())
+def titled(document: str, place: str) -> str:
+    """Where a passage is from, as readers see it: the file's name without its folders, and the place in it."""
+    return ", ".join(part for part in (PurePath(document).name, place) if part)
 
 
 def refuses(text: str) -> bool:
@@ -52,7 +57,7 @@ def refuses(text: str) -> bool:
 
 
 def fitting_prompt(
-    base: BaseModel, question: str, passages: Sequence[str], max_tokens: int, style: str = ANSWER
+    base: BaseModel, question: str, passages: Sequence[Shown], max_tokens: int, style: str = ANSWER
 ) -> tuple[list[int], int]:
     """The prompt with as many of the best passages as the model's window holds, and how many those are.
 

@@ -197,14 +197,15 @@ class Collection:
         return base_name(chosen)
 
     @in_turn
-    def load(self, to_write: bool = False) -> "BaseModel":
+    def load(self, to_write: bool = False, to_remember: bool = False) -> "BaseModel":
         """Loads the base model and its adapter now (pulling it first if need be), rather than at the first need.
 
-        `to_write` loads it in the precision that the collection's documents are read in; questions are asked in the
-        faster one of fp32 and bf16. Raises InfinidocError if the collection was read with another model, adapter or
-        precision.
+        `to_write` loads it as the collection's documents are read in; questions are asked in the faster one of fp32 and
+        bf16, with the adapter's reader, or, `to_remember`, with the memory behind the window. Raises InfinidocError if
+        the collection was read with another model, adapter or precision.
         """
         from infinidoc.model.base import base_digest, choose_device, ensure
+        from infinidoc.model.loading import has_own_reader, load
 
         identity = self.store.identity if Store.exists(self.directory) else None
         precision = self._wanted_precision or wanted() or fastest(choose_device())
@@ -217,7 +218,13 @@ class Collection:
             precision = identity.precision
         if precision == INT8 and not to_write:
             precision = fastest(choose_device())
-        if self._base is None or (self._base.precision != precision and (to_write or self._base.precision == INT8)):
+        to_read = not (to_write or to_remember)
+        base = self._base
+        if base is not None:
+            reads = self._adapter is not None and self._adapter.card.reader_layer is not None and to_read
+            if has_own_reader(base) != reads or (base.precision != precision and (to_write or base.precision == INT8)):
+                base = None
+        if base is None:
             ensure(self.model)
             if identity and (found := base_digest(self.model)) != identity.model_digest:
                 raise InfinidocError(
@@ -225,25 +232,23 @@ class Collection:
                     f"not with {self.model} ({found[:12]})",
                     "use that model, or ingest into another collection",
                 )
-            self._base, self._adapter = self._loaded(identity, precision)
-        return self._base
+            name = self._wanted_adapter
+            name = identity.adapter if identity and name is None else name
+            self._base = None  # two at once would take twice the memory
+            base, self._adapter = load(self.model, name, to_read=to_read, precision=precision)
+            self._fits(self._adapter, identity)
+            self._base = base
+        return base
 
-    def _loaded(self, identity: Identity | None, precision: str) -> "tuple[BaseModel, Adapter | None]":
-        """With the adapter that the collection was read with, or that a new one is to have."""
-        from infinidoc.model import adapters
-        from infinidoc.model.loading import load
-
-        name = self._wanted_adapter
-        base, adapter = load(self.model, identity.adapter if identity and name is None else name, precision)
+    def _fits(self, adapter: "Adapter | None", identity: Identity | None) -> None:
         found = adapter.digest if adapter else ""
         if identity and found != identity.adapter_digest:
             was, now = identity.adapter_digest[:12] or "-", found[:12] or "-"
             raise InfinidocError(
                 f"this collection was read with the adapter {identity.adapter} ({was}), "
-                f"not with {adapter.card.reference if adapter else adapters.NONE} ({now})",
+                f"not with {adapter.card.reference if adapter else 'none'} ({now})",
                 "use that adapter, or ingest into another collection",
             )
-        return base, adapter
 
     @property
     def adapter_digest(self) -> str:
@@ -254,7 +259,7 @@ class Collection:
         """Whether the model can't read its compressive memory yet: no trained adapter has opened the gates."""
         from infinidoc.model.loading import is_closed
 
-        return is_closed(self.load())
+        return is_closed(self.load(to_remember=True))
 
     @property
     def head(self) -> "AddressHead":
@@ -335,10 +340,10 @@ class Collection:
     ) -> Answer:
         """Answers from the collection, with its sources; `on_text` gets the answer piece by piece.
 
-        Recalls the `top` passages that the question needs and reads them again, word for word, with the compressive
-        memory behind them. `memory_only` recalls nothing. `long` wants one to three sentences instead of a few words,
-        each with the [number] of the source that says so, counted from 1. Another `reader` than its own has no
-        memory: see `reader`. Every answer goes into the collection's log.
+        Recalls the `top` passages that the question needs and has a `reader` read them again, word for word: see
+        `reader`. `memory_only` recalls nothing, and answers from the compressive memory. `long` wants one to three
+        sentences instead of a few words, each with the [number] of the source that says so, counted from 1. Every
+        answer goes into the collection's log.
         Raises InfinidocError for an empty collection, another model, or a question that is empty or doesn't fit the
         model's window; Unanswered if the reader fails.
         """
@@ -356,7 +361,7 @@ class Collection:
         if memory_only and reader != OWN:
             raise InfinidocError("only a collection's own model reads its memory", "ask without --reader")
         self._check(question)
-        chosen = self.reader(reader)
+        chosen = self.reader(reader, memory_only)
         began = time.perf_counter()
         timings: dict[str, float] = {}
         found: list[Found] = []
@@ -403,16 +408,19 @@ class Collection:
         self.store.log_answer(LogEntry(question, text, answered, memory_only, citations, timings, model=name))
         return answer
 
-    def reader(self, name: str = OWN) -> "Reader":
-        """What answers questions: "own" is the collection's model, with its memory behind the window; else another base
-        model with the adapter that is chosen or shipped for it, or an OpenAI-style endpoint (`URL#MODEL`).
+    def reader(self, name: str = OWN, memory_only: bool = False) -> "Reader":
+        """What answers questions: "own" is the collection's model, with its adapter's reader (or, if it has none or for
+        `memory_only`, with the memory behind the window); else another base model with the adapter that is chosen or
+        shipped for it, or an OpenAI-style endpoint (`URL#MODEL`).
 
         It is loaded at the first call. Raises InfinidocError if it can't be had.
         """
         if name == OWN:
+            from infinidoc.model.loading import has_own_reader
             from infinidoc.reading.readers.local import LocalReader
 
-            return LocalReader(self.load(), self._warmed().state)
+            base = self.load(to_remember=memory_only)
+            return LocalReader(base, None if has_own_reader(base) else self._warmed().state)
         if name not in self._readers:
             self._readers[name] = open_reader(name)
         return self._readers[name]

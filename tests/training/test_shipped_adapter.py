@@ -54,7 +54,13 @@ def test_it_reads_an_answer_from_three_passages(adapted):
     right = refused = 0
     for asked in held_out(12, seed=1):
         others = [text for text in xquad(held_out=True).articles[asked.article] if text != asked.paragraph][:2]
-        said = generate(base, prompt(base, asked.text, [others[0], asked.paragraph, *others[1:]]), None, 24, **QUIET)
+        said = generate(
+            base,
+            prompt(base, asked.text, [("", text) for text in (others[0], asked.paragraph, *others[1:])]),
+            None,
+            24,
+            **QUIET,
+        )
         right += exact_match(said, asked.answers)
         refused += refuses(said)
     assert right >= 3  # the card's 0.47 would be 5 or 6 of twelve; some may fall otherwise on other processors

@@ -125,7 +125,7 @@ class Pipeline:
         from infinidoc.baselines.retrieval import Embedder
 
         self.paths = job.paths
-        self.base, _ = loading.load(job.model)
+        self.base, _ = loading.load(job.model, to_read=True)
         method = cast("Method", job.system.removeprefix("rag-"))
         embed = None if method == "bm25" else Embedder(job.embedder, str(self.base.device))
         self.second_model_bytes = embed.nbytes if embed else 0
@@ -157,7 +157,7 @@ class Window:
 
     def __init__(self, job: Job):
         self.paths, self.full = job.paths, job.system == "full-context"
-        self.base, _ = loading.load(job.model)
+        self.base, _ = loading.load(job.model, to_read=True)
         self._texts: list[str] | None = None
 
     def ingest(self, notify: "Callable[[IngestProgress], None]") -> "Summary":
@@ -182,7 +182,7 @@ class Window:
 
         window = self.base.model.config.get_text_config(decoder=True).max_position_embeddings
         longest = max(questions, key=lambda question: len(self.base.encode(question)), default="")
-        tokens = len(prompt(self.base, longest, self.texts)) + MAX_TOKENS
+        tokens = len(prompt(self.base, longest, [("", text) for text in self.texts])) + MAX_TOKENS
         return f"{tokens:,} tokens don't fit its window of {window:,}" if self.full and tokens > window else None
 
     def note(self) -> str | None:
@@ -199,7 +199,7 @@ class Window:
             first = first or time.perf_counter() - began
 
         # The prompt has the best passage last; documents have no order but their own.
-        ids, _ = fitting_prompt(self.base, question, self.texts[::-1], MAX_TOKENS)
+        ids, _ = fitting_prompt(self.base, question, [("", text) for text in self.texts[::-1]], MAX_TOKENS)
         text = generate(self.base, ids, None, MAX_TOKENS, emit)
         total = time.perf_counter() - began
         timings = {"recall": 0.0, "first_token": first or total, "total": total}

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from infinidoc.model.adapters import choose, load
+from infinidoc.model.adapters import DEFAULT_KERNEL, choose, load
 from infinidoc.model.base import base_name, describe, digest, ensure
-from infinidoc.model.loading import UNTRAINED_KERNEL
 
 HALF = 2  # bytes of a number in other models' caches: half precision, as they are served
 ADDRESS_BYTES = 128  # per token, of infinidoc's addresses
@@ -130,7 +129,7 @@ def of(model: str | None, adapter: str | None) -> tuple[Shape, Memory, dict[str,
     shape = Shape(card.layers, card.kv_heads, card.head_dim, card.head_dim, hidden)
     identity = digest(card.path)
     chosen = choose(identity, adapter)
-    kernel = KERNELS[chosen.kernel if chosen else UNTRAINED_KERNEL]
+    kernel = KERNELS[chosen.kernel if chosen else DEFAULT_KERNEL]
     state = kernel.empty(1, shape.heads, shape.key, shape.value, torch.device("meta"))
     sums = [tensor for name, tensor in state.tensors().items() if name != "tokens"]
     remembering = shape.layers - (chosen.first_layer if chosen else 0)

@@ -1,10 +1,11 @@
-"""Models on this machine as readers: a collection's own, with its memory behind the window, or another one."""
+"""Models on this machine as readers: a collection's own, or another one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infinidoc.model.base import BaseModel
+from infinidoc.model.loading import load
 from infinidoc.model.prompts import ANSWER
 from infinidoc.reading import answering
 from infinidoc.reading.readers.reader import Passage
@@ -25,7 +26,7 @@ class LocalReader:
         return self.base.name
 
     def fits(self, question: str, passages: Sequence[Passage], max_tokens: int) -> int:
-        return answering.fitting_prompt(self.base, question, [one.text for one in passages], max_tokens)[1]
+        return answering.fitting_prompt(self.base, question, shown(passages), max_tokens)[1]
 
     def read(
         self,
@@ -35,8 +36,12 @@ class LocalReader:
         on_text: Callable[[str], None],
         style: str = ANSWER,
     ) -> str:
-        ids, _ = answering.fitting_prompt(self.base, question, [one.text for one in passages], max_tokens, style)
+        ids, _ = answering.fitting_prompt(self.base, question, shown(passages), max_tokens, style)
         return answering.generate(self.base, ids, self.state, max_tokens, on_text)
+
+
+def shown(passages: Sequence[Passage]) -> list[tuple[str, str]]:
+    return [(answering.titled(one.document, one.place), one.text) for one in passages]
 
 
 def load_reader(name: str) -> LocalReader:
@@ -44,14 +49,4 @@ def load_reader(name: str) -> LocalReader:
 
     Raises InfinidocError if either can't be had.
     """
-    from infinidoc.model import adapters
-    from infinidoc.model.attention import attach
-    from infinidoc.model.base import load_base
-
-    base = load_base(name)
-    card = adapters.choose(base.digest)
-    if card:
-        adapters.attach_adapter(base, adapters.load(card))
-    else:
-        attach(base.model)
-    return LocalReader(base)
+    return LocalReader(load(name, to_read=True)[0])
