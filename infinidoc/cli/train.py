@@ -20,18 +20,18 @@ app = typer.Typer(
     no_args_is_help=True,
     help="""Train an adapter: what a frozen base model needs to recall, to read and to remember.
 
-    An adapter has up to three parts. Each can be trained alone; `joined` goes on from those and makes one of them, and
-    `finish` trains that one further, mostly on reading; `settle` brings it back to plain prose:
+    An adapter has up to three parts: addresses and memory, which collections are read with, and a reader, which stands
+    alone. `joined` puts addresses and memory together and trains them on; `finish` and `settle` go further:
 
+      infinidoc train reader --data qa --out runs/reader
       infinidoc train address-head --out runs/head
-      infinidoc train reader --out runs/reader
       infinidoc train memory --out runs/memory
-      infinidoc train joined --init runs/head --init runs/memory --init runs/reader --out runs/joined
+      infinidoc train joined --init runs/head --init runs/memory --out runs/joined
       infinidoc train finish --init runs/joined --out runs/finish
       infinidoc train settle --init runs/finish --out runs/settled
 
     A run keeps checkpoints: the same command goes on where it was interrupted. It writes log.csv, curves.png and, at
-    the end, adapter.safetensors; infinidoc ingest --adapter runs/settled … then uses it.""",
+    the end, adapter.safetensors (reader.safetensors); infinidoc ingest --adapter runs/settled … then uses it.""",
 )
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The run's directory: checkpoints, log, curves, adapter.")]
@@ -42,9 +42,24 @@ Init = Annotated[list[str], typer.Option(help="An adapter to start from: a name,
 Precision = Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="What the frozen base model computes in.")]
 
 
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        file_okay=False,
+        help="A directory of public questions, SOURCE.jsonl.xz (see the card); default: only the package's own.",
+    ),
+]
+
+
 @app.command("address-head")
 def address_head(
-    out: Out, steps: Steps = None, seed: Seed = 0, model: ModelOption = None, json: JsonOption = False
+    out: Out,
+    data: Data = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    model: ModelOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Train recall: which passages does a question need? Minutes on two cores.
 
@@ -64,7 +79,36 @@ def address_head(
             what = {"states": "reading the texts", "steps": f"training, loss {loss:.2f}"}[stage]
             show(f"{what}, {done}/{total}", done, total)
 
-        card = train_address_head(model, settings, out, notify)
+        card = train_address_head(model, settings, out, notify, data)
+    done(card, json)
+
+
+@app.command("reader")
+def reader(
+    out: Out,
+    data: Data = None,
+    passes: Annotated[float, typer.Option(min=0.01, help="How often to go over all questions.")] = 1.0,
+    minutes: Annotated[float, typer.Option(min=0, help="End after so many minutes instead: ten of a GPU will do.")] = 0,
+    seed: Seed = 0,
+    precision: Precision = "auto",
+    model: ModelOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Train reading: short answers from the passages in the window, or "not in these documents".
+
+    The reader stands alone: in the directory of an adapter it becomes that adapter's reader, and no collection changes.
+
+    Examples:
+
+      infinidoc train reader --data qa --out runs/reader
+
+      infinidoc train reader --data qa --minutes 10 --model qwen2.5-coder-0.5b-instruct --out runs/reader
+    """
+    from infinidoc.training.run import train_reader
+
+    fetch(model)
+    with progress() as show:
+        card = train_reader(model, out, data, show, passes, minutes, seed, precision)
     done(card, json)
 
 
@@ -86,15 +130,6 @@ def trains(part: str, text: str) -> None:
 
 
 trains(
-    "reader",
-    """Train reading: short answers from the passages in the window, or "not in these documents".
-
-    Example:
-
-      infinidoc train reader --out runs/reader --processes 2
-    """,
-)
-trains(
     "memory",
     """Train the compressive memory: gates, write gates and LoRA factors.
 
@@ -105,11 +140,11 @@ trains(
 )
 trains(
     "joined",
-    """Train reading and remembering together, from adapters that have the parts.
+    """Train remembering further, with questions behind the window among its tasks, from adapters that have the parts.
 
     Example:
 
-      infinidoc train joined --init runs/head --init runs/memory --init runs/reader --out runs/joined
+      infinidoc train joined --init runs/head --init runs/memory --out runs/joined
     """,
 )
 trains(

@@ -360,7 +360,7 @@ class Collection:
             raise InfinidocError("this collection has no compressive memory", "ask without --memory-only")
         if memory_only and reader != OWN:
             raise InfinidocError("only a collection's own model reads its memory", "ask without --reader")
-        self._check(question)
+        self._check(question, memory_only)
         chosen = self.reader(reader, memory_only)
         began = time.perf_counter()
         timings: dict[str, float] = {}
@@ -431,10 +431,10 @@ class Collection:
         self._check(question)
         return [found.source for found in self._find(question, top)]
 
-    def _check(self, question: str) -> None:
+    def _check(self, question: str, memory_only: bool = False) -> None:
         """Raises InfinidocError for a question that would take minutes."""
         begin = question[: QUESTION_TOKENS * 10]  # of more than this nobody needs to know how many tokens it has
-        if len(begin) < len(question) or len(self.load().encode(begin)) > QUESTION_TOKENS:
+        if len(begin) < len(question) or len(self.load(to_remember=memory_only).encode(begin)) > QUESTION_TOKENS:
             raise InfinidocError(
                 f"the question is too long: {len(question):,} characters, more than {QUESTION_TOKENS:,} tokens",
                 "ask for one thing; a text that is to be read goes in with: infinidoc ingest",

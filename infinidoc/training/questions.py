@@ -71,6 +71,7 @@ class Questions:
         return self.known[found]
 
     def save(self, file: Path) -> None:
+        """As xz-compressed JSON: 10 MB for a hundred thousand questions."""
         with lzma.open(file, "wt", encoding="utf-8", preset=6) as stream:
             json.dump([[asdict(t) for t in self.texts], [asdict(a) for a in self.asked]], stream, ensure_ascii=False)
 
@@ -98,7 +99,7 @@ def gather(data: Path | None, rng: random.Random, notify: Callable[[str], None] 
         _sets(questions, packaged(name), name, weight)
     _made(questions, rng)
     for file in sorted(data.glob("*.jsonl.xz")) if data else []:
-        notify(file.name)
+        notify(f"questions of {file.name}")
         with lzma.open(file, "rt", encoding="utf-8") as stream:
             _public(questions, file.name.split(".")[0], [json.loads(line) for line in stream], rng)
     notify("the nearest passages of every question")

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from infinidoc.errors import InfinidocError
+from infinidoc.files import replacing
 from infinidoc.model.adapters import LORA_DOWN, LORA_UP
 from infinidoc.model.base import BaseModel
 from infinidoc.model.lora import Merged, add_lora, loras
@@ -268,10 +269,8 @@ class Trainer:
             "step": str(self.step),
             "seconds": str(self.seconds),
         }
-        self.out.mkdir(parents=True, exist_ok=True)
-        temporary = self.out / f".{CHECKPOINT}.new"
-        save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
-        temporary.replace(self.out / CHECKPOINT)
+        with replacing(self.out / CHECKPOINT) as temporary:
+            save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
 
     @torch.no_grad()
     def resume(self) -> None:

@@ -98,7 +98,6 @@ MEMORY = {
     "stories": 1.5,
     "keep": 0.5,
 }
-READER = {"reading": 9.0, "keep": 1.0}
 # Joined runs begin with what the parts have learnt: no mechanism to find, and long haystacks from the start.
 JOINED = {
     "facts": 3.0,
@@ -127,7 +126,6 @@ FINISH = {
 SETTLE = FINISH | {"facts": 1.0, "continued": 8.0, "reading": 5.0, "answering": 4.0, "keep": 9.0}
 PARTS: Mapping[str, Settings] = {
     "memory": Settings(rank=16, steps=260, batch_tokens=1500, tasks=MEMORY),
-    "reader": Settings(rank=16, mlp=True, steps=230, batch_tokens=1800, rate=0.7, tasks=READER),
     "joined": Settings(
         rank=32,
         mlp=True,

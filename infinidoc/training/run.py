@@ -1,6 +1,7 @@
 """Runs a training from the command line: processes, checkpoints, the log and its curves, and the adapter at the end."""
 
 import csv
+import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
@@ -14,14 +15,18 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from infinidoc.errors import InfinidocError
+from infinidoc.files import replacing
 from infinidoc.model import adapters
-from infinidoc.model.adapters import ADDRESS_HEAD, HEAD, AdapterCard
+from infinidoc.model.adapters import ADDRESS_HEAD, HEAD, READER, READER_FILE, AdapterCard
+from infinidoc.model.addresses import address_layer
 from infinidoc.model.base import BaseModel, load_base
-from infinidoc.training import address_head
+from infinidoc.training import address_head, reader
+from infinidoc.training.questions import Questions, gather
 from infinidoc.training.recipes import MAKERS
 from infinidoc.training.trainer import LOG, Settings, Step, Trainer
 
 CURVES = "curves.png"
+QUESTIONS = "questions.json.xz"
 SMOOTH = 20  # steps of a task that a point of its curve is the mean of
 
 
@@ -102,10 +107,12 @@ def train_address_head(
     settings: address_head.Settings,
     out: Path,
     notify: Callable[[str, int, int, float], None] = lambda *_: None,
+    data: Path | None = None,
 ) -> AdapterCard:
-    """Trains the address head and writes it as an adapter that has no other part."""
+    """Trains the address head and writes it as an adapter that has no other part; with `data` on its questions too."""
     base = load_base(model)
-    head = address_head.train(base, settings, notify)
+    more = gathered(out, data) if data else None
+    head = address_head.train(base, settings, notify, more)
     metadata = {
         "model": base.name,
         "model_digest": base.digest,
@@ -115,6 +122,55 @@ def train_address_head(
         "settings": asdict(settings),
     }
     return adapters.save(out, {HEAD + name: tensor for name, tensor in head.tensors().items()}, metadata)
+
+
+def train_reader(
+    model: str | None,
+    out: Path,
+    data: Path | None = None,
+    notify: Callable[[str, int, int], None] = lambda *_: None,
+    passes: float = 1.0,
+    minutes: float = 0.0,
+    seed: int = 0,
+    precision: str = "auto",
+) -> AdapterCard:
+    """Trains a reader from the address layer on, or goes on with it if `out` holds its checkpoint, and writes it there.
+
+    `notify` gets what is done, how far it is, and 1,000, which is all. Raises InfinidocError if `out` holds
+    another run.
+    """
+    base = load_base(model)
+    weights: Any = base.model  # its mixins confuse type checkers
+    weights.to(training_dtype(precision, base))
+    out.mkdir(parents=True, exist_ok=True)
+    questions = gathered(out, data, lambda what: notify(what, 0, 1000))
+    settings = reader.Settings(first_layer=address_layer(base.model), passes=passes, minutes=minutes, seed=seed)
+    trainer = reader.Trainer(base, settings, questions, out)
+
+    def show(step: reader.Step) -> None:
+        notify(f"loss {step.loss:.2f}, right {step.right:.0%}", round(1000 * min(1.0, step.progress)), 1000)
+
+    trainer.train(show)
+    metadata = {
+        "model": base.name,
+        "model_digest": base.digest,
+        "first_layer": settings.first_layer,
+        "parts": READER,
+        "settings": asdict(settings),
+        "steps": trainer.step,
+        "seconds": round(trainer.seconds),
+    }
+    return adapters.save(out, trainer.tensors(), metadata, READER_FILE)
+
+
+def gathered(out: Path, data: Path | None, notify: Callable[[str], None] = lambda what: None) -> Questions:
+    """The questions of a run: gathered once, a matter of minutes, and then kept beside its checkpoint."""
+    file = out / QUESTIONS
+    if not file.exists():
+        questions = gather(data, random.Random(0), notify)
+        with replacing(file) as temporary:
+            questions.save(temporary)
+    return Questions.load(file)
 
 
 def training_dtype(precision: str, base: BaseModel) -> torch.dtype:

@@ -60,9 +60,8 @@ def test_the_prompt_is_the_one_that_recall_fills_and_no_memory_stands_behind(rag
     pieces = []
     answer = rag.ask("Which ship carries salt?", depth=2, on_text=pieces.append)
     assert seen["state"] is None
-    assert seen["ids"] == answering.prompt(
-        base, "Which ship carries salt?", [("", source.text) for source in answer.sources]
-    )
+    shown = [(answering.titled(source.document, source.place), source.text) for source in answer.sources]
+    assert seen["ids"] == answering.prompt(base, "Which ship carries salt?", shown)
     assert (answer.text, pieces, len(answer.sources)) == ("salt", ["salt"], 2)
     assert 0 < answer.timings["recall"] <= answer.timings["first_token"] <= answer.timings["total"]
 

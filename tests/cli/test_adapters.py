@@ -1,6 +1,7 @@
 """`infinidoc adapters` and `infinidoc train`, as a person uses them."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.model import adapters
 from infinidoc.model.base import load_base
 from infinidoc.training import recipes
+from infinidoc.training.questions import Asked, Questions
 from infinidoc.training.trainer import Settings
 
 
@@ -26,7 +28,6 @@ def quick(monkeypatch):
     """Recipes of two steps, with the real tasks."""
     for part, tasks in (
         ("memory", {"facts": 1.0}),
-        ("reader", {"reading": 1.0}),
         ("joined", {"facts": 1.0, "reading": 1.0}),
     ):
         rank = 4 if part == "joined" else 2
@@ -37,13 +38,11 @@ def quick(monkeypatch):
 
 def test_train_the_parts_and_join_them(tiny, tmp_path, quick):
     base = load_base(str(tiny))
-    for part in ("reader", "memory"):
-        result = invoke("train", part, "--out", tmp_path / part, "--model", tiny, "--precision", "fp32")
-        assert result.exit_code == 0
+    result = invoke("train", "memory", "--out", tmp_path / "memory", "--model", tiny, "--precision", "fp32")
+    assert result.exit_code == 0
     card = adapters.describe(tmp_path / "memory")
     assert (card.parts, card.model_digest) == (["memory"], base.digest)
-    assert adapters.describe(tmp_path / "reader").parts == ["reader"]
-    parts = ["--init", tmp_path / "memory", "--init", tmp_path / "reader"]
+    parts = ["--init", tmp_path / "memory"]
     invoke("train", "joined", *parts, "--out", tmp_path / "joined", "--model", tiny, "--precision", "fp32")
     joined = adapters.describe(tmp_path / "joined")
     assert joined.parts == ["reader", "memory"]
@@ -55,6 +54,27 @@ def test_train_the_parts_and_join_them(tiny, tmp_path, quick):
     assert adapters.default_for(base.digest).path == joined.path
     invoke("adapters", "use", "none", "--model", tiny)
     assert adapters.default_for(base.digest) is None
+
+
+def test_a_reader_is_trained_into_an_adapter_and_its_collections_stay(tiny, tmp_path, quick):
+    out = tmp_path / "mine"
+    invoke("train", "memory", "--out", out, "--model", tiny, "--precision", "fp32")
+    was = adapters.load(adapters.describe(out)).digest
+    Path("a.txt").write_text("The Amalia carries grain and wine.\n")
+    invoke("ingest", "a.txt", "--model", tiny, "--adapter", out)
+    questions = Questions()
+    number = questions.text("a.txt, line 1", "The Amalia carries grain and wine.")
+    questions.asked += [Asked("test", "What does she carry?", ("grain",), "answer", (number,))] * 60
+    questions.save(out / "questions.json.xz")
+    (out / "checkpoint.safetensors").unlink()
+    result = invoke("train", "reader", "--out", out, "--model", tiny, "--precision", "fp32")
+    assert result.exit_code == 0
+    card = adapters.describe(out)
+    assert card.parts == ["memory", "reader"]
+    assert card.reader_layer is not None
+    assert adapters.load(card).digest == was
+    answer = json.loads(invoke("ask", "What does the Amalia carry?", "--json").stdout)
+    assert answer["sources"]
 
 
 def test_an_adapter_of_another_base_model_is_refused(tiny, tmp_path):

@@ -184,7 +184,7 @@ def test_memory_only_recalls_nothing_and_reads_the_compressive_memory(collection
 def test_closed_gates_answer_as_the_base_model_does(collection):
     assert collection.gates_are_closed()
     base = collection.load()
-    passages = ["The Amalia carries tea."]
+    passages = [("ships.txt", "The Amalia carries tea.")]
     ids = answering.prompt(base, "What does the Amalia carry?", passages)
     with_memory = answering.generate(base, ids, collection.store.state(), 10, lambda text: None)
     assert with_memory == answering.generate(base, ids, None, 10, lambda text: None)

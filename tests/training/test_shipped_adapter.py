@@ -17,6 +17,7 @@ from infinidoc.model.addresses import question_vectors, score
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import load_base
 from infinidoc.model.encoding import add, encode
+from infinidoc.model.loading import has_own_reader, load
 from infinidoc.model.prompts import question_prompt
 from infinidoc.reading.answering import generate, prompt, refuses
 from infinidoc.training import recipes
@@ -44,36 +45,39 @@ def held_out(count, seed):
 def test_it_is_small_and_whole(adapted):
     _, adapter = adapted
     assert adapter.card.parts == ["address-head", "reader", "memory"]
-    assert adapter.card.size < 16e6
+    assert adapter.card.size < 31e6
+    assert adapter.card.reader_layer == 8
     assert "XQuAD" in adapter.card.readme
     assert "CC BY-SA 4.0" in adapter.card.readme
 
 
-def test_it_reads_an_answer_from_three_passages(adapted):
-    base, _ = adapted
+@pytest.fixture(scope="module")
+def reader(real_base):
+    base, _ = load(str(real_base.path), to_read=True)
+    assert has_own_reader(base)
+    return base
+
+
+def asked_of(base, question, passages):
+    return generate(base, prompt(base, question, [("", text) for text in passages]), None, 24, **QUIET)
+
+
+def test_it_reads_an_answer_from_three_passages(reader):
     right = refused = 0
     for asked in held_out(12, seed=1):
         others = [text for text in xquad(held_out=True).articles[asked.article] if text != asked.paragraph][:2]
-        said = generate(
-            base,
-            prompt(base, asked.text, [("", text) for text in (others[0], asked.paragraph, *others[1:])]),
-            None,
-            24,
-            **QUIET,
-        )
+        said = asked_of(reader, asked.text, [others[0], asked.paragraph, *others[1:]])
         right += exact_match(said, asked.answers)
         refused += refuses(said)
-    assert right >= 3  # the card's 0.47 would be 5 or 6 of twelve; some may fall otherwise on other processors
+    assert right >= 4  # the card's 0.52 would be 6 of twelve; some may fall otherwise on other processors
     assert refused <= 2
 
 
-def test_it_refuses_what_the_passages_do_not_say(adapted):
-    base, _ = adapted
+def test_it_refuses_what_the_passages_do_not_say(reader):
     refused = 0
     for asked in held_out(6, seed=2):
         article = (asked.article + 1) % len(xquad(held_out=True).articles)
-        passages = list(xquad(held_out=True).articles[article][:3])
-        refused += refuses(generate(base, prompt(base, asked.text, passages), None, 24, **QUIET))
+        refused += refuses(asked_of(reader, asked.text, xquad(held_out=True).articles[article][:3]))
     assert refused >= 5
 
 
