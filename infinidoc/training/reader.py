@@ -28,7 +28,7 @@ from infinidoc.model.lora import Merged, add_lora, loras
 from infinidoc.model.prompts import ANSWER, REFUSAL, passage_part, question_part
 from infinidoc.training.questions import Asked, Questions, reworded
 
-CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT = "reader-checkpoint.safetensors"  # beside that of an adapter's other parts
 WARM_STEPS = 30
 SHOWN_TOKENS = 1_000  # passages of one question: more than `ask` ever shows
 UNANSWERABLE = 0.2  # of the questions that have an answer are put without it
