@@ -117,7 +117,9 @@ def _articles(questions: Questions, corpus: Corpus, weight: float) -> None:
     for paragraph in corpus.paragraphs:
         number = questions.text("", paragraph)
         for one in corpus.on(paragraph):
-            questions.asked.append(Asked("articles", one.text, one.answers, ANSWER, (number,), weight=weight))
+            whole = tuple(answer for answer in one.answers if holds(paragraph, answer))  # XQuAD cuts one in mid-number
+            if whole:
+                questions.asked.append(Asked("articles", one.text, whole, ANSWER, (number,), weight=weight))
         for one in corpus.unanswerable(paragraph):
             questions.asked.append(Asked("articles", one.text, (), ANSWER, (), (number,), weight=weight))
 
