@@ -10,7 +10,6 @@ from infinidoc.memory.manifest import MANIFEST
 from infinidoc.memory.store import Store
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.repair import repair
-from tests.cli.test_cli import run  # noqa: F401 (fixture)
 from tests.memory.test_migrations import put
 from tests.reading.library import content, write_library
 
@@ -121,7 +120,7 @@ def test_an_older_format_is_brought_up_to_date_first_and_not_emptied_if_it_is_to
     assert directory.exists()
 
 
-def test_the_commands_say_what_is_wrong_and_mend_it(collection, run):  # noqa: F811
+def test_the_commands_say_what_is_wrong_and_mend_it(collection, run):
     code, out, _ = run("collections", "check", "ships")
     assert (code, "is whole: 6 documents" in out) == (0, True)
     (file,) = collection.directory.glob("addresses-*")
