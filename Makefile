@@ -28,16 +28,18 @@ demo: model
 	$(BIN)/infinidoc ask --collection demo "When will Imogen Hollis come to service the boiler?"
 
 # The adapter that the package ships, from scratch: its card says what that takes. Interrupted, it goes on.
+# DATA: a directory of public questions (infinidoc/training/data/README.md).
 RUNS ?= $(CURDIR)/.cache/runs
 train: model
 	$(BIN)/infinidoc train address-head --out $(RUNS)/head
 	$(BIN)/infinidoc train memory --out $(RUNS)/memory
-	$(BIN)/infinidoc train reader --out $(RUNS)/reader
-	$(BIN)/infinidoc train joined --init $(RUNS)/head --init $(RUNS)/memory --init $(RUNS)/reader --out $(RUNS)/joined
+	$(BIN)/infinidoc train reader $(if $(DATA),--data $(DATA)) --out $(RUNS)/reader
+	$(BIN)/infinidoc train joined --init $(RUNS)/head --init $(RUNS)/memory --out $(RUNS)/joined
 	$(BIN)/infinidoc train finish --init $(RUNS)/joined --out $(RUNS)/finish
 	$(BIN)/infinidoc train finish --init $(RUNS)/finish --out $(RUNS)/last
 	$(BIN)/infinidoc train settle --init $(RUNS)/last --out $(RUNS)/settled
 	cp $(RUNS)/settled/adapter.safetensors $(RUNS)/settled/curves.png infinidoc/adapters/smollm2-135m-instruct/
+	cp $(RUNS)/reader/reader.safetensors infinidoc/adapters/smollm2-135m-instruct/
 
 # Interrupted, it goes on.
 BENCH ?= quick

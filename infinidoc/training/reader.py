@@ -57,8 +57,8 @@ class Settings:
 
     rank: int = 32
     first_layer: int = 8
-    rate: float = 1e-3
-    questions: int = 48
+    rate: float = 1.2e-3
+    questions: int = 128
     passes: float = 1.0
     minutes: float = 0.0
     seed: int = 0
