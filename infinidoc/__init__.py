@@ -20,7 +20,8 @@ from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
     from infinidoc.manyshot.task import Task
-    from infinidoc.reading.collection import Answer, Collection, Source
+    from infinidoc.reading.answers import Answer, Source
+    from infinidoc.reading.collection import Collection
     from infinidoc.reading.conversation import Conversation
     from infinidoc.reading.quoting import Quote
 

@@ -19,7 +19,8 @@ from infinidoc.documents.segmentation import PASSAGE_TOKENS
 from infinidoc.errors import InfinidocError
 from infinidoc.model.base import BaseModel
 from infinidoc.reading.answering import NO_ANSWER, fitting_prompt, generate, refuses, titled
-from infinidoc.reading.collection import MAX_TOKENS, TOP, Answer, Source, display
+from infinidoc.reading.answers import Answer, Source, display
+from infinidoc.reading.collection import MAX_TOKENS, TOP
 from infinidoc.reading.ingest import IngestProgress, Summary
 
 Method = Literal["bm25", "dense", "hybrid"]

@@ -16,7 +16,7 @@ from infinidoc.cli.options import STARTED, CollectionOption, JsonOption, ReaderO
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
-    from infinidoc.reading.collection import Answer, Source
+    from infinidoc.reading.answers import Answer, Source
 
 SHOWN_CHARACTERS = 240
 SHOWN_NOTES = 5
@@ -50,7 +50,8 @@ def ask(
       infinidoc ask --file questions.txt --json > answers.jsonl
       echo "Who wrote the minutes?" | infinidoc ask -
     """
-    from infinidoc.reading.collection import Collection, Unanswered
+    from infinidoc.reading.answers import Unanswered
+    from infinidoc.reading.collection import Collection
     from infinidoc.reading.readers import choice
 
     wanted = gather(questions or [], file)

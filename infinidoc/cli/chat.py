@@ -15,7 +15,7 @@ from infinidoc.cli.options import CollectionOption, ReaderOption
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
-    from infinidoc.reading.collection import Source
+    from infinidoc.reading.answers import Source
 
 LEAVE = ("/quit", "/exit")
 SHOWN_SOURCES = 2
@@ -37,7 +37,8 @@ def chat(
       infinidoc chat
       infinidoc chat --collection manuals < questions.txt
     """
-    from infinidoc.reading.collection import Collection, Unanswered
+    from infinidoc.reading.answers import Unanswered
+    from infinidoc.reading.collection import Collection
     from infinidoc.reading.conversation import Conversation
     from infinidoc.reading.readers import choice
 

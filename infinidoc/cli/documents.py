@@ -24,7 +24,8 @@ def list_(collection: CollectionOption = None, json: JsonOption = False) -> None
 
       infinidoc documents list --collection manuals
     """
-    from infinidoc.reading.collection import Collection, display
+    from infinidoc.reading.answers import display
+    from infinidoc.reading.collection import Collection
 
     with Collection.open(collection, create=False) as target:
         documents = target.documents()
@@ -78,7 +79,8 @@ def remove(name: Name, collection: CollectionOption = None, json: JsonOption = F
       infinidoc documents remove guide.pdf
       infinidoc documents remove '*/drafts/*'
     """
-    from infinidoc.reading.collection import Collection, display
+    from infinidoc.reading.answers import display
+    from infinidoc.reading.collection import Collection
 
     with Collection.open(collection, create=False) as target:
         found = target.find(name)

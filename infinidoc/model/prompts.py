@@ -16,7 +16,7 @@ REFUSAL = "not in these documents"
 ANSWER, EXPLANATION = "answer", "explanation"  # a few words of the text; one to three sentences
 PASSAGE, QUESTION = "passage", "question"
 
-Shown = tuple[str, str]
+Titled = tuple[str, str]
 """A passage as a reader sees it: where it is from ("minutes.docx, page 3", or ""), and its text."""
 
 
@@ -26,7 +26,7 @@ def question_prompt(question: str, passages: Sequence[str] = ()) -> str:
     return "\n\n".join([*passages, f"Question: {' '.join(question.split())}\nAnswer:"])
 
 
-def reading_prompt(base: "BaseModel", question: str, shown: Sequence[Shown], style: str = ANSWER) -> list[int]:
+def reading_prompt(base: "BaseModel", question: str, shown: Sequence[Titled], style: str = ANSWER) -> list[int]:
     """Token ids of passages in the order given, the question, and the opening of an answer (see `BaseModel.marks`)."""
     ids = list(base.start)
     for title, text in shown:

@@ -13,7 +13,7 @@ from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
 from infinidoc.model.kernels import State
 from infinidoc.model.loading import has_own_reader
-from infinidoc.model.prompts import ANSWER, EXPLANATION, REFUSAL, Shown, question_prompt, reading_prompt
+from infinidoc.model.prompts import ANSWER, EXPLANATION, REFUSAL, Titled, question_prompt, reading_prompt
 
 NOTHING = "Nothing in this collection bears on that question."
 NO_ANSWER = "I can't read an answer from these passages; look at the sources."
@@ -32,7 +32,7 @@ EXPLAINED = EXAMPLE.replace("Answer: Ellen Marsh", "Answer: It was built in 1874
 )
 
 
-def prompt(base: BaseModel, question: str, passages: Sequence[Shown], style: str = ANSWER) -> list[int]:
+def prompt(base: BaseModel, question: str, passages: Sequence[Titled], style: str = ANSWER) -> list[int]:
     """Token ids of what the reader sees: the passages, best last (next to the question), and the question.
 
     A model that wasn't trained to read is shown an example first, and no titles. Special tokens that a document or a
@@ -57,7 +57,7 @@ def refuses(text: str) -> bool:
 
 
 def fitting_prompt(
-    base: BaseModel, question: str, passages: Sequence[Shown], max_tokens: int, style: str = ANSWER
+    base: BaseModel, question: str, passages: Sequence[Titled], max_tokens: int, style: str = ANSWER
 ) -> tuple[list[int], int]:
     """The prompt with as many of the best passages as the model's window holds, and how many those are.
 

@@ -3,103 +3,39 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager, nullcontext
 from fnmatch import fnmatch
 from functools import wraps
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from infinidoc.documents.charset import clean
 from infinidoc.documents.discovery import File, Skipped, discover
-from infinidoc.documents.document import Document
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place, existing, place, require
-from infinidoc.memory.records import NO_KERNEL, AddressBlock, Citation, Identity, LogEntry, StoredDocument
+from infinidoc.memory.records import NO_KERNEL, Citation, Identity, LogEntry, StoredDocument
 from infinidoc.memory.store import Store
 from infinidoc.model.precision import INT8, checked, fastest, wanted
-from infinidoc.reading.quoting import Citing, Quote, Shown, find_quotes, is_verbatim
+from infinidoc.reading.answers import Answer, Logged, Source, Unanswered, display
+from infinidoc.reading.quoting import Citing, Quote, find_quotes, is_verbatim
 from infinidoc.reading.readers.choice import OWN, open_reader
+from infinidoc.reading.readers.endpoint import Endpoint
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
     from infinidoc.model.adapters import Adapter
     from infinidoc.model.addresses import AddressHead
     from infinidoc.model.base import BaseModel
     from infinidoc.model.encoding import Encoder
-    from infinidoc.model.kernels import State
-    from infinidoc.reading.approximate import Index
     from infinidoc.reading.cluster import Cluster
     from infinidoc.reading.ingest import IngestProgress, Summary
-    from infinidoc.reading.readers.reader import Passage, Reader
+    from infinidoc.reading.readers.reader import Reader
+    from infinidoc.reading.search import Found, Warm
 
 TOP = 4
 MAX_TOKENS = 128
 QUESTION_TOKENS = 1_024  # more than a page: seconds on a slow machine, and no question any more
 WORTH_READING = 0.8  # of the best passage's score: one below it would cost time and mislead a small reader
-
-
-@dataclass(frozen=True)
-class Source:
-    """A passage that an answer was given from. `score` is at most 1; `place` is "page 3" or "line 12"; `also_in` are
-    the files beside `path` that have the same text."""
-
-    document: str
-    path: str
-    place: str
-    score: float
-    text: str
-    also_in: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """`answered` is False where nothing in the collection bears on the question; `text` then says so.
-
-    `quotes` are the sentences that it was read from. `verbatim` says whether its words stand there; None for a mere yes
-    or no, and where there was nothing to read. `timings` in seconds: recall, first_token (from the question's start),
-    total. `reader` is the name of the one that answered, "" if none was asked.
-    `notes` say where else an answer may stand: pages that could not be read, of the documents that were cited, or of
-    all if none was.
-    """
-
-    question: str
-    text: str
-    answered: bool
-    memory_only: bool
-    sources: list[Source] = field(default_factory=list)
-    timings: dict[str, float] = field(default_factory=dict)
-    reader: str = ""
-    quotes: list[Quote] = field(default_factory=list)
-    verbatim: bool | None = None
-    notes: list[str] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it: the text is called "answer" there."""
-        plain = asdict(self)
-        return {"question": plain.pop("question"), "answer": plain.pop("text"), **plain}
-
-
-class Unanswered(InfinidocError):
-    """The reader failed. `sources` is what it was to answer from."""
-
-    def __init__(self, reason: InfinidocError, sources: list[Source]):
-        super().__init__(str(reason))
-        self.sources = sources
-
-
-@dataclass(frozen=True)
-class Logged:
-    """An answer that was given earlier, when (UTC, ISO 8601) and by what model. Its text is empty, and sources are
-    missing, once a document that it was given from has been removed."""
-
-    asked_at: str
-    model: str
-    answer: Answer
-
-    def to_dict(self) -> dict[str, Any]:
-        plain = self.answer.to_dict()
-        del plain["quotes"], plain["verbatim"]  # what they say is looked up when a question is asked
-        return {**plain, "asked_at": self.asked_at, "model": self.model}
 
 
 P = ParamSpec("P")
@@ -120,7 +56,8 @@ def in_turn(method: Callable[Concatenate["Collection", P], R]) -> Callable[Conca
 class Collection:
     """A memory on the disk, and the model that reads it. The model is loaded when it is first needed.
 
-    Threads may share one: they take turns. Ask while another one ingests with a collection of your own.
+    Threads may share one: they take turns, and none waits while an endpoint reads. Ask while another one ingests with a
+    collection of your own.
 
     >>> collection = Collection.open("manuals")
     >>> collection.ingest(["./docs"])
@@ -350,6 +287,7 @@ class Collection:
         from infinidoc.model.prompts import EXPLANATION
         from infinidoc.reading.answering import NO_ANSWER, NOTHING, refuses
         from infinidoc.reading.readers.reader import ReaderError
+        from infinidoc.reading.search import in_pieces, one_by_one
 
         question = clean(question).strip()
         if not question:
@@ -378,14 +316,15 @@ class Collection:
 
         answered, text, name = memory_only or bool(found), "", ""
         if answered:
-            found = found[: chosen.fits(question, [passage(one, one.source.text) for one in found], max_tokens)]
+            found = found[: chosen.fits(question, one_by_one(found), max_tokens)]
             citing = Citing([one.shown for one in found], emit)
             try:
-                if long:
-                    text = chosen.read(question, in_pieces(found), max_tokens, citing.add, EXPLANATION)
-                    citing.close(refuses(text))
-                else:
-                    text = chosen.read(question, in_pieces(found), max_tokens, emit)
+                with self._turn_of_others() if isinstance(chosen, Endpoint) else nullcontext():
+                    if long:
+                        text = chosen.read(question, in_pieces(found), max_tokens, citing.add, EXPLANATION)
+                        citing.close(refuses(text))
+                    else:
+                        text = chosen.read(question, in_pieces(found), max_tokens, emit)
             except ReaderError as error:
                 raise Unanswered(error, [one.source for one in found]) from error
             name, answered = chosen.name, not refuses(text)
@@ -441,47 +380,37 @@ class Collection:
             )
 
     def _find(self, question: str, top: int) -> "list[Found]":
-        from infinidoc.model.addresses import question_vectors
-        from infinidoc.reading.approximate import recall_with
-        from infinidoc.reading.recall import recall
+        from infinidoc.reading.search import search
 
-        warm = self._warmed()
-        wanted = (warm.blocks, *question_vectors(self.load(), self.head, question), top)
-        found = []
-        for recalled in recall_with(warm.index, self.store, *wanted) if warm.index else recall(*wanted):
-            row = self.store.passage(recalled.passage)
-            if row is None:  # another process has removed it since
-                continue
-            identifier, start, end = row
-            document, stored = self.store.document(identifier), self.store.stored(identifier)
-            source = _source(stored, document, start, end, round(recalled.score, 4))
-            found.append(Found(source, document.text, start, end, document.locate, identifier, recalled.passage))
-        return found
+        return search(self.store, self._warmed(), self.load(), self.head, question, top)
 
     def _alike(self, question: str, found: "Sequence[Found]") -> list[float]:
-        """How alike a question and each sentence of passages are."""
-        from infinidoc.model.addresses import question_vectors
-        from infinidoc.reading.alike import alike
+        from infinidoc.reading.search import alike_in
 
-        base = self.load()
-        addresses = [self.store.block_of([one.passage]).addresses for one in found]
-        texts = [one.source.text for one in found]
-        return alike(base, *question_vectors(base, self.head, question), list(zip(texts, addresses, strict=True)))
+        return alike_in(self.store, self.load(), self.head, question, found)
 
     def _warmed(self) -> "Warm":
         """The addresses and the memory, read again only when the collection has changed."""
-        from infinidoc.reading.approximate import open_index
+        from infinidoc.reading.search import Warm
 
-        store = self.store
-        if self._warm is None or self._warm.revision != store.revision:
-            revision, index = store.revision, open_index(store)
-            blocks = store.addresses(after=index.until if index else 0)
-            self._warm = Warm(revision, blocks, index, store.state())
+        if self._warm is None or self._warm.revision != self.store.revision:
+            self._warm = Warm.of(self.store)
         return self._warm
+
+    @contextmanager
+    def _turn_of_others(self) -> Iterator[None]:
+        """Lets other threads go on meanwhile: for what takes long and needs nothing of the collection."""
+        self._turn.release()
+        try:
+            yield
+        finally:
+            self._turn.acquire()
 
     @in_turn
     def log(self, last: int | None = None) -> list[Logged]:
         """What was asked, newest first. Passages are looked up in the documents: the log keeps their places only."""
+        from infinidoc.reading.search import source_at
+
         entries = self.store.log(last)
         cited = {citation.document for entry in entries for citation in entry.citations}
         stored = {document.id: document for document in self.store.documents() if document.id in cited}
@@ -489,7 +418,7 @@ class Collection:
         found = []
         for entry in entries:
             sources = [
-                _source(stored[place.document], texts[place.document], place.start, place.end, place.score)
+                source_at(stored[place.document], texts[place.document], place.start, place.end, place.score)
                 for place in entry.citations
                 if place.document in stored
             ]
@@ -526,63 +455,3 @@ class Collection:
 
         if documents:
             forget(self.store, self.load(to_write=True), documents)
-
-
-@dataclass(frozen=True)
-class Found:
-    """A recalled passage, and where it stands in its document's whole text."""
-
-    source: Source
-    whole: str
-    start: int
-    end: int
-    locate: Callable[[int], str] = lambda offset: ""
-    document: int = 0  # its id
-    passage: int = 0  # and the passage's
-
-    @property
-    def shown(self) -> Shown:
-        return Shown(self.source.document, self.source.text, self.start, self.locate)
-
-
-def _source(stored: StoredDocument, document: Document, start: int, end: int, score: float) -> Source:
-    also_in = tuple(map(display, stored.copies))
-    name, place = display(stored.path), document.locate(start)
-    return Source(name, stored.path, place, score, document.text[start:end], also_in)
-
-
-def passage(found: Found, text: str) -> "Passage":
-    from infinidoc.reading.readers.reader import Passage
-
-    return Passage(found.source.document, found.source.place, text)
-
-
-def in_pieces(found: Sequence[Found]) -> "list[Passage]":
-    """What a reader is shown, best first; those that follow each other in a document as one, as they stand there."""
-    pieces: list[list[Found]] = []
-    for one in sorted(found, key=lambda one: (one.source.path, one.start)):
-        last = pieces[-1][-1] if pieces else None
-        if last and last.source.path == one.source.path and not one.whole[last.end : one.start].strip():
-            pieces[-1].append(one)
-        else:
-            pieces.append([one])
-    pieces.sort(key=lambda piece: -max(one.source.score for one in piece))
-    return [passage(piece[0], piece[0].whole[piece[0].start : piece[-1].end]) for piece in pieces]
-
-
-@dataclass(frozen=True)
-class Warm:
-    """What answering keeps between questions, as of one revision of the collection."""
-
-    revision: int
-    blocks: list[AddressBlock]  # what is searched exactly
-    index: "Index | None"
-    state: "list[State] | None"
-
-
-def display(path: str) -> str:
-    """A document's path as a person would write it here: relative, if it lies below the working directory."""
-    try:
-        return str(Path(path).relative_to(Path.cwd()))
-    except ValueError:
-        return path

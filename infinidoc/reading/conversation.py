@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from infinidoc.reading.collection import MAX_TOKENS, TOP, Answer, Collection
+from infinidoc.reading.answers import Answer
+from infinidoc.reading.collection import MAX_TOKENS, TOP, Collection
 from infinidoc.reading.followups import Turn, with_context
 from infinidoc.reading.readers.choice import OWN
 

@@ -10,7 +10,7 @@ from tests.cli.test_render import on_a_terminal
 SHOW = """
 import sys
 from infinidoc.cli.ask import print_quotes
-from infinidoc.reading.collection import Answer
+from infinidoc.reading.answers import Answer
 from infinidoc.reading.quoting import Quote
 quote = Quote(sys.argv[1], "a\\x1b.txt", "line 3", 0, 0, 9, ((4, 7),), True)
 print_quotes(Answer("?", "two", True, False, quotes=[quote], verbatim=True))

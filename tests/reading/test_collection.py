@@ -12,7 +12,9 @@ from infinidoc.errors import InfinidocError
 from infinidoc.model.attention import CompressiveMemory, attention_modules
 from infinidoc.reading import answering
 from infinidoc.reading import collection as collection_module
-from infinidoc.reading.collection import Collection, Found, Source, in_pieces
+from infinidoc.reading.answers import Source
+from infinidoc.reading.collection import Collection
+from infinidoc.reading.search import Found, in_pieces
 from tests.reading.library import write_library
 from tests.tiny import tiny_model
 

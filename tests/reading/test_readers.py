@@ -1,12 +1,17 @@
 """Which reader answers a question, and what happens when it doesn't."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
 import pytest
 
 from infinidoc.errors import InfinidocError
 from infinidoc.model import adapters
 from infinidoc.reading import answering
 from infinidoc.reading import collection as collection_module
-from infinidoc.reading.collection import Collection, Unanswered
+from infinidoc.reading.answers import Unanswered
+from infinidoc.reading.collection import Collection
 from infinidoc.reading.readers import choice
 from infinidoc.reading.readers.local import LocalReader
 from tests.reading.library import write_library
@@ -56,6 +61,55 @@ def test_an_endpoint_gets_the_question_and_the_passages_and_no_more(collection):
         assert source.document in told
     assert str(collection.directory) not in str(body)
     assert collection.log()[0].model == server.name
+
+
+def test_nobody_waits_while_an_endpoint_reads(collection):
+    """Not even a thread that takes the very passages away."""
+    reached, released = threading.Event(), threading.Event()
+
+    def slow(connection):
+        reached.set()
+        assert released.wait(60)
+        stream("the Amalia", event(None, "stop"))(connection)
+
+    with serving(slow) as server, ThreadPoolExecutor(2) as pool:
+        try:
+            asked = pool.submit(collection.ask, QUESTION, top=2, reader=server.name)
+            assert reached.wait(60)
+            assert pool.submit(collection.recall, QUESTION).result(60)
+            assert len(pool.submit(collection.documents).result(60)) == 4
+            pool.submit(lambda: collection.remove(collection.documents())).result(60)
+            assert not asked.done()
+        finally:
+            released.set()
+        answer = asked.result(60)
+    assert (answer.text, len(answer.sources)) == ("the Amalia", 2)
+    (logged,) = collection.log()
+    assert (logged.answer.text, logged.answer.sources) == ("", [])
+
+
+def test_a_model_of_this_machine_reads_alone(collection, monkeypatch):
+    """Two at once would share its weights, and the cores."""
+    reached, released = threading.Event(), threading.Event()
+    read = LocalReader.read
+
+    def slow(self, *args):
+        reached.set()
+        assert released.wait(60)
+        return read(self, *args)
+
+    monkeypatch.setattr(LocalReader, "read", slow)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            asked = pool.submit(collection.ask, QUESTION, max_tokens=3)
+            assert reached.wait(60)
+            listed = pool.submit(collection.documents)
+            with pytest.raises(TimeoutError):
+                listed.result(0.2)
+        finally:
+            released.set()
+        assert asked.result(60).sources
+        assert len(listed.result(60)) == 4
 
 
 def test_an_endpoint_may_refuse(collection):
@@ -111,12 +165,13 @@ def test_another_base_model_answers(collection, other):
     assert answer.text != collection.ask(QUESTION, max_tokens=6).text
 
 
-def test_another_base_model_has_the_adapter_that_was_chosen_for_it(collection, other, monkeypatch):
+@pytest.mark.parametrize(("reader_layer", "part"), [(None, "attach_adapter"), (0, "attach_reader")])
+def test_another_base_model_has_the_adapter_that_was_chosen_for_it(collection, other, monkeypatch, reader_layer, part):
     attached = []
-    card = object()
+    card = SimpleNamespace(reader_layer=reader_layer, tensors={"layers.0": None})
     monkeypatch.setattr(adapters, "choose", lambda digest, name=None: card)
     monkeypatch.setattr(adapters, "load", lambda found: found)
-    monkeypatch.setattr(adapters, "attach_adapter", lambda base, adapter: attached.append((base.name, adapter)))
+    monkeypatch.setattr(adapters, part, lambda base, adapter: attached.append((base.name, adapter)))
     assert isinstance(collection.reader(str(other)), LocalReader)
     assert attached == [(str(other), card)]
 

@@ -25,7 +25,7 @@ from infinidoc.model import loading
 if TYPE_CHECKING:  # the parent process only describes jobs; torch is for those that do them
     from infinidoc.baselines.rag import Method
     from infinidoc.model.base import BaseModel
-    from infinidoc.reading.collection import Answer
+    from infinidoc.reading.answers import Answer
     from infinidoc.reading.ingest import IngestProgress, Summary
 
 OURS = ("memory", "memory+recall")
@@ -190,7 +190,8 @@ class Window:
 
     def ask(self, question: str) -> "Answer":
         from infinidoc.reading.answering import NO_ANSWER, fitting_prompt, generate, refuses
-        from infinidoc.reading.collection import MAX_TOKENS, Answer
+        from infinidoc.reading.answers import Answer
+        from infinidoc.reading.collection import MAX_TOKENS
 
         began, first = time.perf_counter(), 0.0
 

@@ -9,9 +9,9 @@ from two places. `office` makes new sets without end; `read` reads those that we
 from random import Random
 
 from infinidoc.made.office import mails, tables, terms
-from infinidoc.made.office.sets import Document, Draft, Question, Set, read
+from infinidoc.made.office.sets import Document, Draft, Set, SetQuestion, read
 
-__all__ = ["Document", "Question", "Set", "office", "read"]
+__all__ = ["Document", "Set", "SetQuestion", "office", "read"]
 
 _ASKED = 12
 _UNANSWERABLE = 4

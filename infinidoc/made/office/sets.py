@@ -20,7 +20,7 @@ class Document:
 
 
 @dataclass(frozen=True)
-class Question:
+class SetQuestion:
     """A question, its answer, and the words of the document (by its index in the set) that it is read from.
 
     The answer stands word for word in the set's documents, unless `kind` is `yesno` (`Yes` or `No`), `version`
@@ -40,7 +40,7 @@ class Set:
 
     id: str
     documents: tuple[Document, ...]
-    asked: tuple[Question, ...]
+    asked: tuple[SetQuestion, ...]
     unanswerable: tuple[str, ...]
 
 
@@ -50,7 +50,7 @@ def read(lines: Iterable[str]) -> list[Set]:
         Set(
             row["id"],
             tuple(Document(**document) for document in row["documents"]),
-            tuple(Question(**asked) for asked in row["asked"]),
+            tuple(SetQuestion(**asked) for asked in row["asked"]),
             tuple(row["unanswerable"]),
         )
         for row in map(json.loads, lines)
@@ -63,7 +63,7 @@ class Draft:
 
     rng: Random
     documents: list[Document] = field(default_factory=list)
-    asked: list[Question] = field(default_factory=list)
+    asked: list[SetQuestion] = field(default_factory=list)
     unanswerable: list[str] = field(default_factory=list)
 
     def add(self, name: str, place: str, text: str) -> None:
@@ -78,7 +78,7 @@ class Draft:
             raise ValueError(f"not in the document: {quote}")
         question = self._phrase(self.rng.choice(wordings))
         if kind == "yesno" or answer.lower() not in question.lower():
-            self.asked.append(Question(question, answer, kind, len(self.documents) - 1, quote))
+            self.asked.append(SetQuestion(question, answer, kind, len(self.documents) - 1, quote))
 
     def never(self, *questions: str) -> None:
         self.unanswerable += map(self._phrase, questions)

@@ -4,7 +4,7 @@
 from datetime import timedelta
 from functools import partial
 
-from infinidoc.made.office.sets import Draft, Question, different, joined
+from infinidoc.made.office.sets import Draft, SetQuestion, different, joined
 from infinidoc.made.office.words import GIVEN, PERMISSIONS, THINGS
 
 
@@ -51,7 +51,7 @@ def versions(draft: Draft) -> None:
     day, _, lines = pages[-1]
     at = [page[0] for page in shown].index(day)
     kept_question = rng.choice(terms[kept].questions)
-    draft.asked.append(Question(kept_question, values[kept][0], terms[kept].kind, at, lines[kept]))
+    draft.asked.append(SetQuestion(kept_question, values[kept][0], terms[kept].kind, at, lines[kept]))
     absent = [term for term in GIVEN if term not in terms]
     draft.never(*(rng.choice(term.questions) for term in rng.sample(absent, 3)), f"In what year was {firm} founded?")
 

@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from infinidoc.documents.charset import clean
 from infinidoc.errors import InfinidocError
 from infinidoc.model.prompts import ANSWER, EXPLANATION, REFUSAL
-from infinidoc.reading.readers.reader import Passage, ReaderError
+from infinidoc.reading.readers.reader import Piece, ReaderError
 
 KEY, TIMEOUT = "INFINIDOC_READER_KEY", "INFINIDOC_READER_TIMEOUT"
 CONNECT_SECONDS = 5
@@ -75,14 +75,14 @@ class Endpoint:
     def _url(self) -> SplitResult:
         return urlsplit(self.name)
 
-    def fits(self, question: str, passages: Sequence[Passage], max_tokens: int) -> int:
+    def fits(self, question: str, passages: Sequence[Piece], max_tokens: int) -> int:
         """All of them: how large its window is, only the endpoint knows."""
         return len(passages)
 
     def read(
         self,
         question: str,
-        passages: Sequence[Passage],
+        passages: Sequence[Piece],
         max_tokens: int,
         on_text: Callable[[str], None],
         style: str = ANSWER,
@@ -269,7 +269,7 @@ def answer_in(text: str) -> str:
     return "" if opening.startswith(text) else text
 
 
-def messages(question: str, passages: Sequence[Passage], style: str = ANSWER) -> list[dict[str, str]]:
+def messages(question: str, passages: Sequence[Piece], style: str = ANSWER) -> list[dict[str, str]]:
     """What an endpoint is told. No text can end its passage, because each of its lines is marked as quoted; nor its
     turn, because what a server might take for a turn's mark is written apart."""
     parts = []

@@ -8,7 +8,7 @@ from infinidoc.model.base import BaseModel
 from infinidoc.model.loading import load
 from infinidoc.model.prompts import ANSWER
 from infinidoc.reading import answering
-from infinidoc.reading.readers.reader import Passage
+from infinidoc.reading.readers.reader import Piece
 
 if TYPE_CHECKING:
     from infinidoc.model.kernels import State
@@ -25,13 +25,13 @@ class LocalReader:
     def name(self) -> str:
         return self.base.name
 
-    def fits(self, question: str, passages: Sequence[Passage], max_tokens: int) -> int:
+    def fits(self, question: str, passages: Sequence[Piece], max_tokens: int) -> int:
         return answering.fitting_prompt(self.base, question, shown(passages), max_tokens)[1]
 
     def read(
         self,
         question: str,
-        passages: Sequence[Passage],
+        passages: Sequence[Piece],
         max_tokens: int,
         on_text: Callable[[str], None],
         style: str = ANSWER,
@@ -40,7 +40,7 @@ class LocalReader:
         return answering.generate(self.base, ids, self.state, max_tokens, on_text)
 
 
-def shown(passages: Sequence[Passage]) -> list[tuple[str, str]]:
+def shown(passages: Sequence[Piece]) -> list[tuple[str, str]]:
     return [(answering.titled(one.document, one.place), one.text) for one in passages]
 
 

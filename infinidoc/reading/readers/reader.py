@@ -9,7 +9,7 @@ from infinidoc.model.prompts import ANSWER
 
 
 @dataclass(frozen=True)
-class Passage:
+class Piece:
     """A text to answer from, and where it stands: `document` as people know it, `place` as "page 3"."""
 
     document: str
@@ -23,7 +23,7 @@ class Reader(Protocol):
     @property
     def name(self) -> str: ...
 
-    def fits(self, question: str, passages: Sequence[Passage], max_tokens: int) -> int:
+    def fits(self, question: str, passages: Sequence[Piece], max_tokens: int) -> int:
         """How many of the passages, best first, it can be shown.
 
         Raises InfinidocError if not even the question fits.
@@ -33,7 +33,7 @@ class Reader(Protocol):
     def read(
         self,
         question: str,
-        passages: Sequence[Passage],
+        passages: Sequence[Piece],
         max_tokens: int,
         on_text: Callable[[str], None],
         style: str = ANSWER,
