@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from infinidoc.reading.ingest import IngestProgress
+from infinidoc.reading.summary import IngestProgress
 
 STEP = 50_000  # tokens from one line to the next
 LOG_LINE = "tokens/s since the last line"

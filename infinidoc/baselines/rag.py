@@ -21,7 +21,7 @@ from infinidoc.model.base import BaseModel
 from infinidoc.reading.answering import NO_ANSWER, fitting_prompt, generate, refuses, titled
 from infinidoc.reading.answers import Answer, Source, display
 from infinidoc.reading.collection import MAX_TOKENS, TOP
-from infinidoc.reading.ingest import IngestProgress, Summary
+from infinidoc.reading.summary import IngestProgress, Summary
 
 Method = Literal["bm25", "dense", "hybrid"]
 METHODS: tuple[str, ...] = get_args(Method)

@@ -12,7 +12,7 @@ from infinidoc.cli.options import AdapterOption, CollectionOption, JsonOption, M
 from infinidoc.cli.progress import progress
 
 if TYPE_CHECKING:
-    from infinidoc.reading.ingest import IngestProgress, Summary
+    from infinidoc.reading.summary import IngestProgress, Summary
 
 SHOWN_UNREAD = 20
 INTERRUPTED = 130  # exit code, as shells have it
@@ -66,7 +66,7 @@ def ingest(
     """
     from infinidoc.reading import approximate
     from infinidoc.reading.collection import Collection
-    from infinidoc.reading.ingest import Stopped
+    from infinidoc.reading.summary import Stopped
 
     with Collection.open(collection, model, adapter=adapter, precision=precision, memory=memory) as target:
         target.discover(paths, include, exclude, sync)  # complains of paths before seconds go into loading the model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from infinidoc.documents.document import Document, Mark
-from infinidoc.errors import Unwritable
 from infinidoc.files import PRIVATE, replacing
 from infinidoc.memory import tensors
+from infinidoc.memory.log import AnswerLog
 from infinidoc.memory.migrations import MIGRATIONS
 from infinidoc.memory.records import (
     LOCAL,
     AddressBlock,
-    Citation,
     Identity,
-    LogEntry,
     NewDocument,
     PassageRow,
     SegmentRow,
@@ -33,7 +31,7 @@ from infinidoc.memory.records import (
     marks_json,
     stored_path,
 )
-from infinidoc.memory.rows import Rows, RowStore
+from infinidoc.memory.rows import Rows
 
 if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor does
     from torch import Tensor
@@ -46,7 +44,7 @@ INDEX_SUFFIX = ".faiss"
 ADDRESS_FILE_ROWS = 65_536  # 8 MiB
 
 
-class Store(RowStore):
+class Store(AnswerLog):
     """One collection. Open it as often as you like; one `writing()` at a time, readers go on meanwhile."""
 
     kind, made_by, package = "collection", "infinidoc ingest PATH", __package__
@@ -367,57 +365,3 @@ class Store(RowStore):
     def _named_files(self) -> set[str]:
         index = self.index
         return {self.meta("state") or "", self.meta("address_head") or "", index.name if index else ""} - {""}
-
-    # -- the log of questions ------------------------------------------------------------------------------------
-
-    def log_answer(self, entry: LogEntry) -> None:
-        """Keeps a question, its answer and the places that it was given from, but no text of theirs.
-
-        Of a document that another process has removed meanwhile nothing is kept. A collection that can't be written to
-        keeps no log.
-        """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        cited = json.dumps([citation.document for citation in entry.citations])
-        query = "SELECT id FROM documents WHERE id IN (SELECT value FROM json_each(?))"
-        with suppress(Unwritable), self._transaction():
-            there = {document for (document,) in self._query(query, (cited,))}
-            whole = there.issuperset(citation.document for citation in entry.citations)
-            row = {
-                "asked_at": now,
-                "question": entry.question,
-                "answer": entry.answer if whole else None,
-                "answered": entry.answered,
-                "memory_only": entry.memory_only,
-                "model": entry.model or self.identity.model,
-                "timings": json.dumps(entry.timings),
-            }
-            insert = f"INSERT INTO log ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
-            identifier = self._run(insert, list(row.values()))
-            self._run_many(
-                "INSERT INTO citations VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (identifier, rank, c.document, c.start, c.end, c.score)
-                    for rank, c in enumerate(entry.citations)
-                    if c.document in there
-                ],
-            )
-
-    def log(self, last: int | None = None) -> list[LogEntry]:
-        """What was asked, newest first."""
-        columns = "id, question, answer, answered, memory_only, timings, asked_at, model"
-        entries = []
-        query = f"SELECT {columns} FROM log ORDER BY id DESC LIMIT ?"
-        for identifier, *row in self._query(query, (-1 if last is None else last,)):
-            question, answer, answered, memory_only, timings, asked_at, model = row
-            query = "SELECT document, start, end, score FROM citations WHERE entry = ? ORDER BY rank"
-            citations = [Citation(*citation) for citation in self._query(query, (identifier,))]
-            values = (question, answer, bool(answered), bool(memory_only), citations, json.loads(timings))
-            entries.append(LogEntry(*values, asked_at, model))
-        return entries
-
-    def _forget_answers(self, documents: Iterable[int]) -> None:
-        """Takes out of the log what was answered from documents that go, and all that was answered from the memory
-        alone: nobody knows from what."""
-        cited = "SELECT entry FROM citations WHERE document = ?1"
-        forget = f"UPDATE log SET answer = NULL WHERE memory_only OR id IN ({cited})"
-        self._run_many(forget, [(document,) for document in documents])

@@ -28,9 +28,9 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import: only what ru
     from infinidoc.model.base import BaseModel
     from infinidoc.model.encoding import Encoder
     from infinidoc.reading.cluster import Cluster
-    from infinidoc.reading.ingest import IngestProgress, Summary
     from infinidoc.reading.readers.reader import Reader
     from infinidoc.reading.search import Found, Warm
+    from infinidoc.reading.summary import IngestProgress, Summary
 
 TOP = 4
 MAX_TOKENS = 128
@@ -451,7 +451,7 @@ class Collection:
 
         Of a document with copies only the file at its `path` is taken out, and the rest stays.
         """
-        from infinidoc.reading.ingest import forget
+        from infinidoc.reading.removal import forget
 
         if documents:
             forget(self.store, self.load(to_write=True), documents)

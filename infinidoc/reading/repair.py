@@ -8,7 +8,7 @@ from infinidoc.memory.check import Faults, check, forget_damaged, salvage
 
 if TYPE_CHECKING:
     from infinidoc.reading.collection import Collection
-    from infinidoc.reading.ingest import IngestProgress
+    from infinidoc.reading.summary import IngestProgress
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ def _mend(
     collection: "Collection", faults: Faults, without_state: bool, notify: "Callable[[IngestProgress], None]"
 ) -> list[str]:
     from infinidoc.model.encoding import Encoder
-    from infinidoc.reading.ingest import IngestProgress, Run, Summary, state_of
+    from infinidoc.reading.removal import state_of
+    from infinidoc.reading.run import Run
+    from infinidoc.reading.summary import IngestProgress, Summary
 
     store, documents = collection.store, collection.store.documents()
     if store.index and store.index.name in faults.files:

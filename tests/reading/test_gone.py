@@ -12,7 +12,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.memory import places
 from infinidoc.model.encoding import Encoder
 from infinidoc.reading import collection as collection_module
-from infinidoc.reading import ingest as ingest_module
+from infinidoc.reading import run as run_module
 from infinidoc.reading.collection import QUESTION_TOKENS, Collection
 from tests.memory.test_gone import left
 
@@ -106,7 +106,7 @@ def fail(monkeypatch, error):
             raise Unreadable.because(error)
         return formats.load(path)
 
-    monkeypatch.setattr(ingest_module, "load", load)
+    monkeypatch.setattr(run_module, "load", load)
     Path("files/door.txt").write_text("changed since")
 
 

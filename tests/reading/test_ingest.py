@@ -19,7 +19,8 @@ from infinidoc.model.encoding import Encoder, Seat, add, encode
 from infinidoc.model.precision import dtype_of
 from infinidoc.model.quantization import quantise
 from infinidoc.reading.collection import Collection
-from infinidoc.reading.ingest import Stopped, state_of
+from infinidoc.reading.removal import state_of
+from infinidoc.reading.summary import Stopped
 from tests.reading.library import content, write_library
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # the parent process only describes jobs; torch is for those 
     from infinidoc.baselines.rag import Method
     from infinidoc.model.base import BaseModel
     from infinidoc.reading.answers import Answer
-    from infinidoc.reading.ingest import IngestProgress, Summary
+    from infinidoc.reading.summary import IngestProgress, Summary
 
 OURS = ("memory", "memory+recall")
 RAG = ("rag-bm25", "rag-dense", "rag-hybrid")
@@ -161,7 +161,7 @@ class Window:
         self._texts: list[str] | None = None
 
     def ingest(self, notify: "Callable[[IngestProgress], None]") -> "Summary":
-        from infinidoc.reading.ingest import Summary
+        from infinidoc.reading.summary import Summary
 
         began = time.perf_counter()
         tokens = sum(len(self.base.encode(text)) for text in self.texts)
