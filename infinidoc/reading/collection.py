@@ -16,14 +16,13 @@ from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place, existing, place, require
 from infinidoc.memory.records import NO_KERNEL, Citation, Identity, LogEntry, StoredDocument
 from infinidoc.memory.store import Store
-from infinidoc.model.precision import INT8, checked, fastest, wanted
 from infinidoc.reading.answers import Answer, Logged, Source, Unanswered, display
+from infinidoc.reading.own_model import OwnModel
 from infinidoc.reading.quoting import Citing, Quote, find_quotes, is_verbatim
 from infinidoc.reading.readers.choice import OWN, open_reader
 from infinidoc.reading.readers.endpoint import Endpoint
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
-    from infinidoc.model.adapters import Adapter
     from infinidoc.model.addresses import AddressHead
     from infinidoc.model.base import BaseModel
     from infinidoc.model.encoding import Encoder
@@ -73,12 +72,9 @@ class Collection:
         memory: bool = True,
     ):
         self.place, self.directory = place, place.directory
-        self._wanted_model, self._wanted_adapter = model, adapter
-        self._wanted_precision, self._wanted_memory = precision and checked(precision), memory
+        self._own, self._wanted_memory = OwnModel(model, adapter, precision), memory
         self._turn = RLock()
         self._opened: Store | None = None
-        self._base: BaseModel | None = None
-        self._adapter: Adapter | None = None
         self._head: AddressHead | None = None
         self._warm: Warm | None = None
         self._readers: dict[str, Reader] = {}
@@ -126,12 +122,7 @@ class Collection:
     @property
     def model(self) -> str:
         """The name of the base model: the one asked for, else the one that the collection was read with."""
-        from infinidoc.model.base import base_name
-
-        chosen = self._wanted_model or os.environ.get("INFINIDOC_MODEL")
-        if not chosen and Store.exists(self.directory):
-            chosen = self.store.identity.model
-        return base_name(chosen)
+        return self._own.name(self._identity)
 
     @in_turn
     def load(self, to_write: bool = False, to_remember: bool = False) -> "BaseModel":
@@ -141,56 +132,17 @@ class Collection:
         bf16, with the adapter's reader, or, `to_remember`, with the memory behind the window. Raises InfinidocError if
         the collection was read with another model, adapter or precision.
         """
-        from infinidoc.model.base import base_digest, choose_device, ensure
-        from infinidoc.model.loading import has_own_reader, load
+        return self._own.load(self._identity, to_write, to_remember)
 
-        identity = self.store.identity if Store.exists(self.directory) else None
-        precision = self._wanted_precision or wanted() or fastest(choose_device())
-        if identity and to_write:
-            if self._wanted_precision not in (None, identity.precision):
-                raise InfinidocError(
-                    f"this collection was read in {identity.precision}, not in {self._wanted_precision}",
-                    "leave --precision out, or ingest into another collection",
-                )
-            precision = identity.precision
-        if precision == INT8 and not to_write:
-            precision = fastest(choose_device())
-        to_read = not (to_write or to_remember)
-        base = self._base
-        if base is not None:
-            reads = self._adapter is not None and self._adapter.card.reader_layer is not None and to_read
-            if has_own_reader(base) != reads or (base.precision != precision and (to_write or base.precision == INT8)):
-                base = None
-        if base is None:
-            ensure(self.model)
-            if identity and (found := base_digest(self.model)) != identity.model_digest:
-                raise InfinidocError(
-                    f"this collection was read with the model {identity.model} ({identity.model_digest[:12]}), "
-                    f"not with {self.model} ({found[:12]})",
-                    "use that model, or ingest into another collection",
-                )
-            name = self._wanted_adapter
-            name = identity.adapter if identity and name is None else name
-            self._base = None  # two at once would take twice the memory
-            base, self._adapter = load(self.model, name, to_read=to_read, precision=precision)
-            self._fits(self._adapter, identity)
-            self._base = base
-        return base
-
-    def _fits(self, adapter: "Adapter | None", identity: Identity | None) -> None:
-        found = adapter.digest if adapter else ""
-        if identity and found != identity.adapter_digest:
-            was, now = identity.adapter_digest[:12] or "-", found[:12] or "-"
-            raise InfinidocError(
-                f"this collection was read with the adapter {identity.adapter} ({was}), "
-                f"not with {adapter.card.reference if adapter else 'none'} ({now})",
-                "use that adapter, or ingest into another collection",
-            )
+    @property
+    def _identity(self) -> Identity | None:
+        """None before anything was ingested."""
+        return self.store.identity if Store.exists(self.directory) else None
 
     @property
     def adapter_digest(self) -> str:
         """That of the adapter that is attached to the loaded model; empty without one."""
-        return self._adapter.digest if self._adapter else ""
+        return self._own.adapter.digest if self._own.adapter else ""
 
     def gates_are_closed(self) -> bool:
         """Whether the model can't read its compressive memory yet: no trained adapter has opened the gates."""
@@ -232,7 +184,7 @@ class Collection:
         self.discover(paths, include, exclude, sync)  # complains before the model is loaded and anything is made
         base = self.load(to_write=True)
         if not Store.exists(self.directory):
-            adapter = self._adapter
+            adapter = self._own.adapter
             head = (adapter.head() if adapter else None) or untrained_head(base)
             name, digest = (adapter.card.reference, adapter.digest) if adapter else (NONE, "")
             kernel = base.model.config.infini_kernel if self._wanted_memory else NO_KERNEL
@@ -284,10 +236,10 @@ class Collection:
         Raises InfinidocError for an empty collection, another model, or a question that is empty or doesn't fit the
         model's window; Unanswered if the reader fails.
         """
-        from infinidoc.model.prompts import EXPLANATION
+        from infinidoc.model.prompts import ANSWER, EXPLANATION
         from infinidoc.reading.answering import NO_ANSWER, NOTHING, refuses
         from infinidoc.reading.readers.reader import ReaderError
-        from infinidoc.reading.search import in_pieces, one_by_one
+        from infinidoc.reading.search import alike_in, in_pieces, one_by_one
 
         question = clean(question).strip()
         if not question:
@@ -318,13 +270,12 @@ class Collection:
         if answered:
             found = found[: chosen.fits(question, one_by_one(found), max_tokens)]
             citing = Citing([one.shown for one in found], emit)
+            hand_on, style = (citing.add, EXPLANATION) if long else (emit, ANSWER)
             try:
                 with self._turn_of_others() if isinstance(chosen, Endpoint) else nullcontext():
-                    if long:
-                        text = chosen.read(question, in_pieces(found), max_tokens, citing.add, EXPLANATION)
-                        citing.close(refuses(text))
-                    else:
-                        text = chosen.read(question, in_pieces(found), max_tokens, emit)
+                    text = chosen.read(question, in_pieces(found), max_tokens, hand_on, style)
+                if long:
+                    citing.close(refuses(text))
             except ReaderError as error:
                 raise Unanswered(error, [one.source for one in found]) from error
             name, answered = chosen.name, not refuses(text)
@@ -332,9 +283,13 @@ class Collection:
             text = NO_ANSWER if answered else NOTHING
             emit(text)
         timings["total"] = time.perf_counter() - began
+
+        def likeness() -> list[float]:
+            return alike_in(self.store, self.load(), self.head, question, found)
+
         quotes: list[Quote] = []
         if answered and text != NO_ANSWER:
-            quotes = find_quotes(text, question, [one.shown for one in found], lambda: self._alike(question, found))
+            quotes = find_quotes(text, question, [one.shown for one in found], likeness)
         sources = [one.source for one in found]
         cited = {source.path for source in sources}
         noted = [one for one in self.store.noted() if not answered or cited & set(one.paths)]
@@ -383,11 +338,6 @@ class Collection:
         from infinidoc.reading.search import search
 
         return search(self.store, self._warmed(), self.load(), self.head, question, top)
-
-    def _alike(self, question: str, found: "Sequence[Found]") -> list[float]:
-        from infinidoc.reading.search import alike_in
-
-        return alike_in(self.store, self.load(), self.head, question, found)
 
     def _warmed(self) -> "Warm":
         """The addresses and the memory, read again only when the collection has changed."""

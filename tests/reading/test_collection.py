@@ -10,7 +10,7 @@ import torch
 
 from infinidoc.errors import InfinidocError
 from infinidoc.model.attention import CompressiveMemory, attention_modules
-from infinidoc.reading import answering
+from infinidoc.reading import answering, search
 from infinidoc.reading import collection as collection_module
 from infinidoc.reading.answers import Source
 from infinidoc.reading.collection import Collection
@@ -69,13 +69,13 @@ def test_a_mere_yes_quotes_what_the_addresses_find_most_alike(collection, monkey
     from infinidoc.documents.sentences import sentences
 
     monkeypatch.setattr(answering, "generate", lambda *_: "Yes")
-    seen, alike = [], Collection._alike
+    seen, alike_in = [], search.alike_in
 
-    def spied(self, question, found):
-        seen.append((found, alike(self, question, found)))
+    def spied(*given):
+        seen.append((given[-1], alike_in(*given)))
         return seen[-1][1]
 
-    monkeypatch.setattr(Collection, "_alike", spied)
+    monkeypatch.setattr(search, "alike_in", spied)
     monkeypatch.setattr("infinidoc.reading.quoting.ALIKE", 1e6)
     (quote,) = collection.ask("Which ship carries salt?", top=4).quotes
     ((found, scores),) = seen

@@ -240,7 +240,7 @@ def run(name, kill_at=None):
             if calls == kill_at:
                 signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1e-3))
         collection = Collection.open(name)
-        collection._base, collection._wanted_model = warm._base, model
+        collection._own = warm._own
         sys.setprofile(count)
         collection.ingest([docs])
         sys.setprofile(None)

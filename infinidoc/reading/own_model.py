@@ -1,0 +1,87 @@
+"""The model that a collection is read and asked with."""
+
+import os
+from typing import TYPE_CHECKING
+
+from infinidoc.errors import InfinidocError
+from infinidoc.memory.records import Identity
+from infinidoc.model.precision import INT8, checked, fastest, wanted
+
+if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
+    from infinidoc.model.adapters import Adapter
+    from infinidoc.model.base import BaseModel
+
+
+class OwnModel:
+    """A base model, its adapter and its precision, by what people asked for and the collection's `Identity`, if it has
+    one yet. `base` is None until it is first needed."""
+
+    def __init__(self, model: str | None, adapter: str | None, precision: str | None):
+        self._wanted_model, self._wanted_adapter = model, adapter
+        self._wanted_precision = precision and checked(precision)
+        self.base: BaseModel | None = None
+        self.adapter: Adapter | None = None
+
+    def name(self, identity: Identity | None) -> str:
+        """The base model's: the one asked for, else the one that the collection was read with."""
+        from infinidoc.model.base import base_name
+
+        chosen = self._wanted_model or os.environ.get("INFINIDOC_MODEL")
+        return base_name(chosen or (identity.model if identity else None))
+
+    def load(self, identity: Identity | None, to_write: bool, to_remember: bool) -> "BaseModel":
+        """See `Collection.load`."""
+        from infinidoc.model.base import base_digest, ensure
+        from infinidoc.model.loading import load
+
+        precision, to_read = self._precision(identity, to_write), not (to_write or to_remember)
+        if self.base is not None and self._suits(self.base, precision, to_write, to_read):
+            return self.base
+        model = self.name(identity)
+        ensure(model)
+        if identity and (found := base_digest(model)) != identity.model_digest:
+            raise InfinidocError(
+                f"this collection was read with the model {identity.model} ({identity.model_digest[:12]}), "
+                f"not with {model} ({found[:12]})",
+                "use that model, or ingest into another collection",
+            )
+        adapter = self._wanted_adapter
+        adapter = identity.adapter if identity and adapter is None else adapter
+        self.base = None  # two at once would take twice the memory
+        base, self.adapter = load(model, adapter, to_read=to_read, precision=precision)
+        _check(self.adapter, identity)
+        self.base = base
+        return base
+
+    def _precision(self, identity: Identity | None, to_write: bool) -> str:
+        from infinidoc.model.base import choose_device
+
+        precision = self._wanted_precision or wanted() or fastest(choose_device())
+        if identity and to_write:
+            if self._wanted_precision not in (None, identity.precision):
+                raise InfinidocError(
+                    f"this collection was read in {identity.precision}, not in {self._wanted_precision}",
+                    "leave --precision out, or ingest into another collection",
+                )
+            return identity.precision
+        return fastest(choose_device()) if precision == INT8 and not to_write else precision
+
+    def _suits(self, base: "BaseModel", precision: str, to_write: bool, to_read: bool) -> bool:
+        """Whether the loaded one is as it is needed. Any precision but int8 will do to ask."""
+        from infinidoc.model.loading import has_own_reader
+
+        reads = self.adapter is not None and self.adapter.card.reader_layer is not None and to_read
+        return has_own_reader(base) == reads and (
+            base.precision == precision or not (to_write or base.precision == INT8)
+        )
+
+
+def _check(adapter: "Adapter | None", identity: Identity | None) -> None:
+    found = adapter.digest if adapter else ""
+    if identity and found != identity.adapter_digest:
+        was, now = identity.adapter_digest[:12] or "-", found[:12] or "-"
+        raise InfinidocError(
+            f"this collection was read with the adapter {identity.adapter} ({was}), "
+            f"not with {adapter.card.reference if adapter else 'none'} ({now})",
+            "use that adapter, or ingest into another collection",
+        )
