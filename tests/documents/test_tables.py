@@ -53,6 +53,10 @@ def test_a_form_in_two_columns_is_no_table_with_names():
     assert html(table(*rows)).startswith("Name: Ann; Age: 41; City: Rome\n")
 
 
+def test_numbers_are_no_labels_of_a_form():
+    assert csv("id,remark\n1,none\n3,4\n") == "id: 1; remark: none\nid: 3; remark: 4"
+
+
 def test_the_line_by_which_excel_knows_the_delimiter():
     document = read_document("a.csv", b"sep=;\nName;Age\nAnn, Bob;4\n")
     assert document.text == "Name: Ann, Bob; Age: 4"

@@ -137,6 +137,8 @@ def _can_name(cells: list[_Cell], below: list[_Line]) -> bool:
         return False
     if any(len(line.cells) > 2 for line in below) or len(cells) > 2:
         return True
+    if all(_NUMBER.fullmatch(line.cells[0].text) for line in below):
+        return True  # a number is no label
     # Two columns may be a form: labels, and beside them numbers and words by turns.
     values = [bool(_NUMBER.fullmatch(line.cells[-1].text)) for line in below if len(line.cells) == 2]
     labels = sum(line.cells[0].text.endswith(":") for line in below)
