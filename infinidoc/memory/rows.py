@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from infinidoc.errors import Damaged, Unwritable
-from infinidoc.files import PRIVATE, UNFINISHED
+from infinidoc.files import PRIVATE, UNFINISHED, cant_write
 from infinidoc.memory import tensors
 from infinidoc.memory.manifest import LOOKS, MANIFEST, Manifest
 
 if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor does
     from torch import Tensor
+
+PROBE_BYTES = 64 << 10  # more than SQLite needs to begin a transaction
 
 Found = TypeVar("Found")
 
@@ -44,13 +47,22 @@ class RowStore(Manifest):
         A writer holds no SQL lock but for the moment of a commit, so readers and the log go on.
         """
         if self.read_only:
-            hint = "make room or change its permissions, or copy it to where you may write"
-            raise Unwritable(f"the {self.kind} at {self.directory} can't be written to here", hint)
+            raise self._why_read_only()
         with self.lock(self.directory):
             with suppress(OSError):  # one that an older version made, or that was copied
                 (self.directory / MANIFEST).chmod(PRIVATE)
             self._sweep()
             yield self
+
+    def _why_read_only(self) -> Unwritable:
+        """What the system says to a file beside the manifest: SQLite tells neither a full disk nor a read-only one."""
+        try:
+            with tempfile.TemporaryFile(dir=self.directory) as probe:
+                probe.write(bytes(PROBE_BYTES))
+        except OSError as error:
+            return cant_write(self.directory, error)
+        hint = "change its permissions, or copy it to where you may write"
+        return Unwritable(f"the {self.kind} at {self.directory} can't be written to", hint)
 
     def _write_rows(self, values: Tensor) -> str:
         """Keeps values (rows, D) for a commit to come; returns the file's name."""

@@ -1,10 +1,12 @@
 """A full disk, read-only media, another process, damage: each is its own line, and reading goes on where it can."""
 
+import errno
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,20 @@ def test_on_read_only_media_reading_goes_on(tmp_path, as_nobody, running):
         one_line(caught, "can't be written")
     if left:
         left.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.ENOSPC, "make room"), (errno.EROFS, "read-only"), (errno.EACCES, "permissions")]
+)
+def test_a_collection_that_can_only_be_read_says_why(store, monkeypatch, number, said):
+    def refused(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    store.read_only = True  # what SQLite leaves of all three
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with pytest.raises(Unwritable) as caught, store.writing():
+        pass
+    one_line(caught, str(store.directory), os.strerror(number).lower(), said)
 
 
 def test_a_locked_collection_is_called_locked(store, monkeypatch):
