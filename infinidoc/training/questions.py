@@ -222,11 +222,10 @@ def cut(context: str) -> list[str]:
     """A text in passages of whole lines or sentences, of about `PASSAGE_WORDS` words at most."""
     pieces: list[str] = []
     for line in context.splitlines():
-        for sentence in sentences(line):
-            joined = f"{pieces[-1]}\n{sentence}" if pieces and sentence is sentences(line)[0] else None
-            joined = joined or (f"{pieces[-1]} {sentence}" if pieces else sentence)
-            if pieces and len(joined.split()) <= PASSAGE_WORDS:
-                pieces[-1] = joined
+        for number, sentence in enumerate(sentences(line)):
+            joined = " ".join if number else "\n".join
+            if pieces and len(pieces[-1].split()) + len(sentence.split()) <= PASSAGE_WORDS:
+                pieces[-1] = joined((pieces[-1], sentence))
             else:
                 pieces.append(sentence)
     return pieces

@@ -6,26 +6,22 @@ loss is on the answer, a mean per question. The same command runs on two cores a
 enough; a run that was interrupted goes on from its checkpoint as if it had not been.
 """
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from infinidoc.errors import InfinidocError
-from infinidoc.files import replacing
 from infinidoc.model.adapters import LORA_DOWN, LORA_UP
 from infinidoc.model.base import BaseModel
 from infinidoc.model.lora import Merged, add_lora, loras
 from infinidoc.model.prompts import ANSWER, REFUSAL, passage_part, question_part
+from infinidoc.training import checkpoint
+from infinidoc.training.checkpoint import Reached
 from infinidoc.training.questions import Asked, Questions, reworded
 
 CHECKPOINT = "reader-checkpoint.safetensors"  # beside that of an adapter's other parts
@@ -103,15 +99,13 @@ class Trainer:
             weight_decay=0.0,
             fused=base.device.type == "cuda",
         )
-        self.parts: dict[int, list[int]] = {}
+        self.parts: dict[tuple[int, str], list[int]] = {}  # token ids of texts as they are shown
         self.pool = [one for one in questions.asked if not one.watched]
-        self.watched = [one for one in questions.asked if one.watched]
-        each = sum(one.weight for one in self.pool)
         self.merged = Merged(base.model) if base.device.type == "cuda" else None
         self.limit = DEVICE_TOKENS.get(base.device.type, DEVICE_TOKENS["cpu"])
         self.order: list[int] = []
         self.step, self.seconds = 0, 0.0
-        self.steps = max(1, round(each * settings.passes / settings.questions))
+        self.steps = max(1, round(sum(one.weight for one in self.pool) * settings.passes / settings.questions))
 
     def train(
         self,
@@ -175,28 +169,28 @@ class Trainer:
 
     def sequence(self, one: Asked, rng: random.Random) -> Sample:
         """A question as it is put once: which passages it stands behind, in which order, and in which words."""
-        gold, near = list(one.gold), list(one.near)
-        answers = one.answers
-        can_be_refused = one.style == ANSWER and len(near) >= 3
+        gold, answers = list(one.gold), one.answers
+        can_be_refused = one.style == ANSWER and len(one.near) >= 3
         if gold and can_be_refused and rng.random() < UNANSWERABLE:
             gold, answers = [], ()
         beside = rng.choice([0, 1, 1, 2, 2, 2, 3, 4]) if gold else rng.choice([1, 2, 2, 3, 3, 4])
         # Those of its own document come first in `near`; a few are anything, so that nothing hangs on likeness alone.
-        others = [n if rng.random() < 0.9 else rng.randrange(len(self.questions.texts)) for n in near]
-        if not one.gold:  # asked of these very documents
-            others = near
-            beside = max(beside, min(2, len(others)))
-        else:
-            others = rng.sample(others[: max(beside, 5)], min(beside, len(others[: max(beside, 5)])))
-        shown = gold + [n for n in others if n not in one.gold]
+        others = [n if rng.random() < 0.9 else rng.randrange(len(self.questions.texts)) for n in one.near]
+        if one.gold:
+            nearest = others[: max(beside, 5)]
+            others = rng.sample(nearest, min(beside, len(nearest)))
+        else:  # asked of these very documents
+            others = list(one.near)
+        others = [n for n in others if n not in one.gold]
         if gold and rng.random() < 0.5:  # the best one last, next to the question, as `ask` shows them
-            shown = [n for n in shown if n not in gold] + gold
+            shown = others + gold
         else:
+            shown = gold + others
             rng.shuffle(shown)
         titled = rng.random() < 0.6
         ids = list(self.base.start)
         for number in shown:
-            part = self._part(number, rng) if titled else self._part(number)
+            part = self._part(number, titled)
             if len(ids) + len(part) > SHOWN_TOKENS and number not in gold:
                 continue
             ids += part
@@ -204,20 +198,12 @@ class Trainer:
         answer = rng.choice(answers) if answers else REFUSAL
         return Sample([*ids, *self.base.encode(answer), self.base.marks[1]], len(ids))
 
-    def _part(self, number: int, rng: random.Random | None = None) -> list[int]:
+    def _part(self, number: int, titled: bool) -> list[int]:
         text = self.questions.texts[number]
-        title = text.title
-        if rng is None or not title:
-            key, title = number, ""
-        else:
-            # A title becomes a file's name for some: the same way whenever this text is shown.
-            style = (number * 7919) % (2 * len(SUFFIXES))
-            if style < len(SUFFIXES) and "." not in title:
-                title = title.lower().replace(" ", "-") + SUFFIXES[style]
-            key = -1 - number
-        if key not in self.parts:
-            self.parts[key] = passage_part(self.base, title, text.text)[:SHOWN_TOKENS]
-        return self.parts[key]
+        title = file_name(text.title, number) if titled else ""
+        if (number, title) not in self.parts:
+            self.parts[number, title] = passage_part(self.base, title, text.text)[:SHOWN_TOKENS]
+        return self.parts[number, title]
 
     def loss(self, batch: Sequence[Sample]) -> tuple[Tensor, Tensor]:
         """Per question (Q,): the mean loss over its answer's tokens, and whether each of them was the likeliest."""
@@ -238,60 +224,28 @@ class Trainer:
         wrong = (logits.argmax(-1) != targets).float()
         return losses, (torch.zeros(len(batch), device=each.device).index_add(0, rows, wrong) == 0).float()
 
-    @torch.no_grad()
-    def watch(self, limit: int = 400) -> dict[str, float]:
-        """The share of watched questions, per source, whose answer would have been given token by token."""
-        self.base.model.eval()
-        rng = random.Random(0)
-        chosen = rng.sample(self.watched, min(limit, len(self.watched)))
-        found: dict[str, list[float]] = {}
-        sequences = [(one.source, self.sequence(one, rng)) for one in chosen if one.style == ANSWER]
-        for part in micro_batches([s for _, s in sequences], self.limit):
-            _, right = self.loss(part)
-            for sequence, value in zip(part, right.tolist(), strict=True):
-                source = next(name for name, other in sequences if other is sequence)
-                found.setdefault(source, []).append(value)
-        self.base.model.train()
-        return {name: sum(values) / len(values) for name, values in sorted(found.items())}
-
     def tensors(self) -> dict[str, Tensor]:
         """What an adapter keeps: the factors, in half the bits, as they are small numbers with noise on them."""
         return {name: p.detach().to(torch.bfloat16).cpu() for name, p in self.parameters.items()}
 
     def save(self) -> None:
-        """Factors and the optimiser's moments, in one file that replaces the last one whole."""
-        tensors = {f"parameter.{name}": p.detach() for name, p in self.parameters.items()}
-        for name, parameter in self.parameters.items():
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
-        metadata = {
-            "settings": json.dumps(asdict(self.settings)),
-            "step": str(self.step),
-            "seconds": str(self.seconds),
-        }
-        with replacing(self.out / CHECKPOINT) as temporary:
-            save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
+        """Keeps the run as it is; `resume` goes on from there."""
+        reached = Reached(self.step, self.seconds)
+        checkpoint.save(self.out / CHECKPOINT, asdict(self.settings), reached, self.parameters, self.optimizer)
 
-    @torch.no_grad()
     def resume(self) -> None:
         """Goes on from the checkpoint, if there is one. Raises InfinidocError if it is from another kind of run."""
-        file = self.out / CHECKPOINT
-        if not file.exists():
-            return
-        with safe_open(file, "pt", device=str(self.base.device)) as stored:
-            metadata = stored.metadata()
-            if json.loads(metadata["settings"]) != asdict(self.settings):
-                raise InfinidocError(
-                    f"{self.out} holds a run with other settings", "give another directory with --out, or remove it"
-                )
-            self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (it is no mapping)
-        for name, parameter in self.parameters.items():
-            parameter.copy_(tensors[f"parameter.{name}"])
-            prefix = f"optimizer.{name}."
-            state: dict[str, Any] = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-            if state:
-                self.optimizer.state[parameter] = state
+        file, settings = self.out / CHECKPOINT, asdict(self.settings)
+        if reached := checkpoint.resume(file, settings, self.parameters, self.optimizer, self.base.device):
+            self.step, self.seconds = reached.step, reached.seconds
+
+
+def file_name(title: str, number: int) -> str:
+    """A title becomes a file's name for half of the texts: the same way whenever this text is shown."""
+    style = (number * 7919) % (2 * len(SUFFIXES))
+    if title and style < len(SUFFIXES) and "." not in title:
+        return title.lower().replace(" ", "-") + SUFFIXES[style]
+    return title
 
 
 def micro_batches(batch: Sequence[Sample], tokens: int) -> Iterator[list[Sample]]:

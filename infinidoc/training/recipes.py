@@ -6,6 +6,7 @@ mechanism on bare facts, then among prose, then among ever more of it.
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 
 from infinidoc.made import babi
 from infinidoc.training import examples
@@ -124,37 +125,10 @@ FINISH = {
 }
 # The last run: whole segments of plain prose, as the base model reads them, and going on from what the memory holds.
 SETTLE = FINISH | {"facts": 1.0, "continued": 8.0, "reading": 5.0, "answering": 4.0, "keep": 9.0}
+ALL = Settings(rank=32, mlp=True, batch_tokens=1700)  # a run over several parts
 PARTS: Mapping[str, Settings] = {
     "memory": Settings(rank=16, steps=260, batch_tokens=1500, tasks=MEMORY),
-    "joined": Settings(
-        rank=32,
-        mlp=True,
-        steps=300,
-        batch_tokens=1700,
-        rate=0.5,
-        processes=2,
-        tasks=JOINED,
-        hard_from=0.7,
-        token_rate=10.0,
-    ),
-    "finish": Settings(
-        rank=32,
-        mlp=True,
-        steps=500,
-        batch_tokens=1700,
-        rate=0.4,
-        tasks=FINISH,
-        keep=4.0,
-        hard_from=1.0,
-    ),
-    "settle": Settings(
-        rank=32,
-        mlp=True,
-        steps=260,
-        batch_tokens=1700,
-        rate=0.3,
-        tasks=SETTLE,
-        keep=12.0,
-        hard_from=1.0,
-    ),
+    "joined": replace(ALL, steps=300, rate=0.5, processes=2, tasks=JOINED, hard_from=0.7, token_rate=10.0),
+    "finish": replace(ALL, steps=500, rate=0.4, tasks=FINISH, keep=4.0, hard_from=1.0),
+    "settle": replace(ALL, steps=260, rate=0.3, tasks=SETTLE, keep=12.0, hard_from=1.0),
 }

@@ -4,7 +4,7 @@ import csv
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -76,9 +76,7 @@ def _work(
     if settings.processes > 1:
         torch.set_num_threads(max(1, torch.get_num_threads() // settings.processes))
         dist.init_process_group("gloo", init_method=where, rank=rank, world_size=settings.processes)
-    base = load_base(model)
-    weights: Any = base.model  # its mixins confuse type checkers
-    weights.to(training_dtype(precision, base))
+    base = loaded(model, precision)
     trainer = Trainer(base, settings, MAKERS, out, rank)
     try:
         trainer.train(notify)
@@ -87,17 +85,9 @@ def _work(
             dist.destroy_process_group()
     if rank:
         return
-    metadata = {
-        "model": base.name,
-        "model_digest": base.digest,
-        "kernel": settings.kernel,
-        "first_layer": settings.first_layer,
-        "parts": " ".join(trainer.parts),
-        "settings": asdict(settings),
-        "steps": trainer.step,
-        "seconds": round(trainer.seconds),
-    }
-    adapters.save(out, trainer.tensors(), metadata)
+    metadata = described(base, settings, trainer.parts, settings.first_layer)
+    run = {"kernel": settings.kernel, "steps": trainer.step, "seconds": round(trainer.seconds)}
+    adapters.save(out, trainer.tensors(), metadata | run)
     with suppress(ImportError):  # matplotlib comes with infinidoc[train]
         draw(out)
 
@@ -113,14 +103,7 @@ def train_address_head(
     base = load_base(model)
     more = gathered(out, data) if data else None
     head = address_head.train(base, settings, notify, more)
-    metadata = {
-        "model": base.name,
-        "model_digest": base.digest,
-        "kernel": "least_squares",
-        "first_layer": 0,
-        "parts": ADDRESS_HEAD,
-        "settings": asdict(settings),
-    }
+    metadata = described(base, settings, [ADDRESS_HEAD], first_layer=0) | {"kernel": "least_squares"}
     return adapters.save(out, {HEAD + name: tensor for name, tensor in head.tensors().items()}, metadata)
 
 
@@ -139,9 +122,7 @@ def train_reader(
     `notify` gets what is done, how far it is, and 1,000, which is all. Raises InfinidocError if `out` holds
     another run.
     """
-    base = load_base(model)
-    weights: Any = base.model  # its mixins confuse type checkers
-    weights.to(training_dtype(precision, base))
+    base = loaded(model, precision)
     out.mkdir(parents=True, exist_ok=True)
     questions = gathered(out, data, lambda what: notify(what, 0, 1000))
     settings = reader.Settings(first_layer=address_layer(base.model), passes=passes, minutes=minutes, seed=seed)
@@ -151,16 +132,20 @@ def train_reader(
         notify(f"loss {step.loss:.2f}, right {step.right:.0%}", round(1000 * min(1.0, step.progress)), 1000)
 
     trainer.train(show)
-    metadata = {
+    metadata = described(base, settings, [READER], settings.first_layer)
+    run = {"steps": trainer.step, "seconds": round(trainer.seconds)}
+    return adapters.save(out, trainer.tensors(), metadata | run, READER_FILE)
+
+
+def described(base: BaseModel, settings: Any, parts: Sequence[str], first_layer: int) -> dict[str, Any]:
+    """What an adapter's file says of it, whatever its parts are."""
+    return {
         "model": base.name,
         "model_digest": base.digest,
-        "first_layer": settings.first_layer,
-        "parts": READER,
+        "first_layer": first_layer,
+        "parts": " ".join(parts),
         "settings": asdict(settings),
-        "steps": trainer.step,
-        "seconds": round(trainer.seconds),
     }
-    return adapters.save(out, trainer.tensors(), metadata, READER_FILE)
 
 
 def gathered(out: Path, data: Path | None, notify: Callable[[str], None] = lambda what: None) -> Questions:
@@ -171,6 +156,14 @@ def gathered(out: Path, data: Path | None, notify: Callable[[str], None] = lambd
         with replacing(file) as temporary:
             questions.save(temporary)
     return Questions.load(file)
+
+
+def loaded(model: str | None, precision: str) -> BaseModel:
+    """A base model as it is trained."""
+    base = load_base(model)
+    weights: Any = base.model  # its mixins confuse type checkers
+    weights.to(training_dtype(precision, base))
+    return base
 
 
 def training_dtype(precision: str, base: BaseModel) -> torch.dtype:

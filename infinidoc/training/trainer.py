@@ -6,7 +6,6 @@ batches of their own and average their gradients.
 """
 
 import csv
-import json
 import random
 import time
 from collections import Counter
@@ -16,19 +15,18 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from infinidoc.errors import InfinidocError
-from infinidoc.files import replacing
 from infinidoc.model import adapters
 from infinidoc.model.adapters import LORA_DOWN, LORA_UP, Adapter
 from infinidoc.model.attention import attach, attention_modules
 from infinidoc.model.base import BaseModel
 from infinidoc.model.kernels import State, pack, unpack
 from infinidoc.model.lora import add_lora, loras
+from infinidoc.training import checkpoint
 from infinidoc.training.batches import divergence, gather, run
+from infinidoc.training.checkpoint import Reached
 from infinidoc.training.corpus import plain
 from infinidoc.training.examples import TrainingExample
 
@@ -178,42 +176,21 @@ class Trainer:
         """
         backgrounds = self._gathered(pack(self.background or []))
         if self.rank == 0:
-            self._write(backgrounds)
+            more = {_background(rank) + name: t for rank, found in enumerate(backgrounds) for name, t in found.items()}
+            reached = Reached(self.step, self.seconds, more)
+            checkpoint.save(self.out / CHECKPOINT, asdict(self.settings), reached, self.parameters, self.optimizer)
         if self.settings.processes > 1:
             dist.barrier()
-
-    def _write(self, backgrounds: list[dict[str, Tensor]]) -> None:
-        tensors = {f"parameter.{name}": p.detach() for name, p in self.parameters.items()}
-        for name, parameter in self.parameters.items():
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
-        for rank, background in enumerate(backgrounds):
-            tensors |= {_background(rank) + name: tensor for name, tensor in background.items()}
-        metadata = {"settings": json.dumps(asdict(self.settings)), "step": str(self.step), "seconds": str(self.seconds)}
-        with replacing(self.out / CHECKPOINT) as temporary:
-            save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
 
     def resume(self) -> None:
         """Goes on from the checkpoint, if there is one. Raises InfinidocError if it is from another kind of run."""
         self.out.mkdir(parents=True, exist_ok=True)
-        if not (self.out / CHECKPOINT).exists():
-            return
-        with safe_open(self.out / CHECKPOINT, "pt") as file:
-            metadata = file.metadata()
-            if json.loads(metadata["settings"]) != asdict(self.settings):
-                raise InfinidocError(
-                    f"{self.out} holds a run with other settings", "give another directory with --out, or remove it"
-                )
-            self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-        self.load({name.removeprefix("parameter."): t for name, t in tensors.items() if name.startswith("parameter.")})
-        for name, parameter in self.parameters.items():
-            prefix = f"optimizer.{name}."
-            state = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-            if state:
-                self.optimizer.state[parameter] = state
-        prefix = _background(self.rank)
-        self.background = unpack({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
+        file, settings = self.out / CHECKPOINT, asdict(self.settings)
+        if reached := checkpoint.resume(file, settings, self.parameters, self.optimizer, self.base.device):
+            self.step, self.seconds = reached.step, reached.seconds
+            prefix, more = _background(self.rank), reached.more
+            mine = {name.removeprefix(prefix): tensor for name, tensor in more.items() if name.startswith(prefix)}
+            self.background = unpack(mine) or None
 
     def _gathered(self, tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
         """What every process has, by rank: for the first of them."""
@@ -246,11 +223,6 @@ class Trainer:
                 else:
                     mine.copy_(tensor)
                 used[name] += rank
-
-    @torch.no_grad()
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        for name, tensor in tensors.items():
-            self.parameters[name].copy_(tensor)
 
     def tensors(self) -> dict[str, Tensor]:
         """What an adapter keeps. LoRA factors in half the bits: they are small numbers with noise on them.

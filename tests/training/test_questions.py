@@ -9,7 +9,7 @@ import pytest
 from infinidoc.made import passages as made
 from infinidoc.training import questions as module
 from infinidoc.training.corpus import xquad
-from infinidoc.training.questions import Questions, cut, gather, holds, reworded
+from infinidoc.training.questions import PASSAGE_WORDS, Questions, cut, gather, holds, reworded
 
 LONG = " ".join(f"Sentence number {n} is about the {word} of the valley." for n, word in enumerate(["mills"] * 40))
 
@@ -98,3 +98,13 @@ def test_questions_are_put_in_other_words_that_ask_the_same():
     assert {"who built the mill", "Who built the mill?"} < forms
     assert all(abs(len(form) - len("who built the mill?")) <= 3 for form in forms)
     assert made.typos is module.typos
+
+
+def test_lines_stay_lines_in_a_passage():
+    text = "Opening hours. They may change.\nMonday: closed\nTuesday: 9 to 5"
+    assert cut(text) == [text]
+    long = "\n".join(f"Line {number} has seven words in it." for number in range(40))
+    pieces = cut(long)
+    assert len(pieces) > 1
+    assert "\n".join(pieces) == long
+    assert all(len(piece.split()) <= PASSAGE_WORDS for piece in pieces)
