@@ -63,14 +63,15 @@ def test_an_endpoint_gets_the_question_and_the_passages_and_no_more(collection):
     assert collection.log()[0].model == server.name
 
 
-def test_nobody_waits_while_an_endpoint_reads(collection):
+@pytest.mark.parametrize("said", ["the Amalia", "Yes"])  # for a mere yes the addresses are looked at once more
+def test_nobody_waits_while_an_endpoint_reads(collection, said):
     """Not even a thread that takes the very passages away."""
     reached, released = threading.Event(), threading.Event()
 
     def slow(connection):
         reached.set()
         assert released.wait(60)
-        stream("the Amalia", event(None, "stop"))(connection)
+        stream(said, event(None, "stop"))(connection)
 
     with serving(slow) as server, ThreadPoolExecutor(2) as pool:
         try:
@@ -83,7 +84,7 @@ def test_nobody_waits_while_an_endpoint_reads(collection):
         finally:
             released.set()
         answer = asked.result(60)
-    assert (answer.text, len(answer.sources)) == ("the Amalia", 2)
+    assert (answer.text, len(answer.sources)) == (said, 2)
     (logged,) = collection.log()
     assert (logged.answer.text, logged.answer.sources) == ("", [])
 
