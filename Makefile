@@ -2,13 +2,14 @@
 # make train  the adapter that the package ships, anew (hours)
 # make test   lint, types and tests: what CI runs
 # make wheel  the wheel in an empty environment, without extras
+# make lower  the same with the lowest versions that pyproject.toml admits, and the tests of documents and memory
 # make bench  ingest beside transformers, llama.cpp and RAG, 20 minutes; BENCH=full up to a million tokens, hours
 PYTHON ?= python3.11
 BIN := .venv/bin
 # The base model and the demo's collection stay in the checkout: nothing is left in the user's home.
 export INFINIDOC_HOME ?= $(CURDIR)/.cache/infinidoc
 
-.PHONY: install model demo train bench lint test wheel clean
+.PHONY: install model demo train bench lint test wheel lower clean
 
 install: .venv/installed
 
@@ -67,6 +68,19 @@ wheel: model
 	cd .cache/wheel && bin/infinidoc ingest --collection wheel $(CURDIR)/examples/library/reading-room/house-rules.md
 	cd .cache/wheel && bin/infinidoc ask --collection wheel "When are the rooms open?" --json | grep -q house-rules
 	rm -rf .cache/wheel
+
+# Do the lower bounds hold? torch stays where constraints.txt has it: older ones bring gigabytes of CUDA.
+LOWER := import tomllib; \
+	print(*(d.replace(">=", "==") for d in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]), sep="\n")
+lower: model
+	rm -rf build .cache/lower && $(PYTHON) -m venv .cache/lower
+	( grep ^torch constraints.txt; $(PYTHON) -c '$(LOWER)' | grep -v ^torch ) > .cache/lower/constraints.txt
+	.cache/lower/bin/pip install --quiet --disable-pip-version-check --no-compile -c .cache/lower/constraints.txt \
+		. pytest hypothesis python-docx python-pptx openpyxl reportlab
+	PYTHONPATH=$(CURDIR) .cache/lower/bin/python -m pytest tests/documents tests/memory tests/model/test_addresses.py -m "not real" -x
+	cd .cache/lower && bin/infinidoc ingest --collection lower $(CURDIR)/examples/library/reading-room/house-rules.md
+	cd .cache/lower && bin/infinidoc ask --collection lower "When are the rooms open?" --json | grep -q house-rules
+	rm -rf .cache/lower
 
 clean:
 	rm -rf .venv .cache build *.egg-info

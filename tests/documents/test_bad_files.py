@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import re
 import subprocess
 import sys
 import zipfile
@@ -149,6 +150,24 @@ def test_an_encrypted_archive(good):
     entry = data.index(b"PK\x01\x02")
     data[entry + 8] |= 1  # the flag in the archive's directory
     assert outcome("a.docx", bytes(data)) == "encrypted"
+
+
+PARTS = {"docx": "document.xml", "pptx": "slide1.xml", "xlsx": "sheet1.xml", "epub": "book.opf"}
+
+
+@pytest.mark.parametrize("suffix", PARTS)
+def test_nothing_that_markup_refers_to_is_fetched(suffix, good, tmp_path):
+    """Behind every tag of a part stands an entity that names a file."""
+    (tmp_path / "secret.txt").write_text("Quince")
+    doctype = f'<!DOCTYPE x [<!ENTITY e SYSTEM "{(tmp_path / "secret.txt").as_uri()}">]>'.encode()
+    members = samples.members(good[suffix])
+    (name,) = (name for name in members if name.endswith("/" + PARTS[suffix]))
+    root = re.search(rb"<[^?!][^>]*[^/]>", members[name])
+    assert root
+    declaration = members[name][: root.start()]
+    members[name] = declaration + doctype + re.sub(rb"(<[^?!/][^>]*[^/]>)", rb"\1&e;", members[name][root.start() :])
+    document = outcome(f"a.{suffix}", samples.archive(members))
+    assert "Quince" not in (document.text if isinstance(document, Document) else document)
 
 
 @pytest.mark.parametrize("suffix", ["docx", "pptx", "xlsx", "epub"])
