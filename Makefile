@@ -67,6 +67,7 @@ wheel: model
 	.cache/wheel/bin/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt .cache/wheel/dist/*.whl
 	cd .cache/wheel && bin/infinidoc ingest --collection wheel $(CURDIR)/examples/library/reading-room/house-rules.md
 	cd .cache/wheel && bin/infinidoc ask --collection wheel "When are the rooms open?" --json | grep -q house-rules
+	cd .cache/wheel && bin/infinidoc collections remove wheel --yes
 	rm -rf .cache/wheel
 
 # Do the lower bounds hold? torch stays where constraints.txt has it: older ones bring gigabytes of CUDA.
@@ -80,6 +81,7 @@ lower: model
 	PYTHONPATH=$(CURDIR) .cache/lower/bin/python -m pytest tests/documents tests/memory tests/model/test_addresses.py -m "not real" -x
 	cd .cache/lower && bin/infinidoc ingest --collection lower $(CURDIR)/examples/library/reading-room/house-rules.md
 	cd .cache/lower && bin/infinidoc ask --collection lower "When are the rooms open?" --json | grep -q house-rules
+	cd .cache/lower && bin/infinidoc collections remove lower --yes
 	rm -rf .cache/lower
 
 clean:
