@@ -53,6 +53,7 @@ def show(
 
       infinidoc documents show guide.pdf --text
     """
+    from infinidoc.reading.answers import display
     from infinidoc.reading.collection import Collection
 
     with Collection.open(collection, create=False) as target:
@@ -64,7 +65,9 @@ def show(
                 passages = [asdict(passage) for passage in target.store.passages(document.id)]
                 render.print_json({**asdict(document), "text": content, "passages": passages})
             else:
-                render.print_facts(asdict(document))
+                joined = {"notes": "; ".join(document.notes), "copies": ", ".join(map(display, document.copies))}
+                facts = {**asdict(document), **joined}
+                render.print_facts({name: value for name, value in facts.items() if value != ""})
                 render.out.write("\n" + content[:SHOWN_CHARACTERS].strip("\n") + "\n", style="dim")
 
 

@@ -94,7 +94,10 @@ def ingest(
             print_summary(summary, str(target.directory))
         if interrupted:
             parts = "".join(f", and {100 * share:.0f} % of {name}" for name, share in summary.partial.items())
-            render.note(f"interrupted: this much is kept{parts}; the same command goes on from there")
+            if summary.collection["tokens"]:
+                render.note(f"interrupted: this much is kept{parts}; the same command goes on from there")
+            else:
+                render.note("interrupted before anything could be kept: the same command begins again")
             raise typer.Exit(INTERRUPTED)
         if not json and approximate.is_missed(target.store):
             render.note("questions find faster with an index: pip install 'infinidoc[index]', ingest again")
@@ -112,13 +115,14 @@ def is_unread(paths: list[str], summary: "Summary") -> bool:
 def print_summary(summary: "Summary", directory: str) -> None:
     changes = {
         "added": summary.added,
-        "copies of others": summary.copies,
+        "identical to others": summary.copies,
         "replaced": summary.replaced,
         "removed": summary.removed,
         "unchanged": summary.unchanged,
+        "in part": len(summary.partial),
         "skipped": len(summary.skipped),
     }
-    done = ", ".join(f"{count:,} {what}" for what, count in changes.items() if count) or "nothing to do"
+    done = ", ".join(f"{count:,} {what}" for what, count in changes.items() if count) or "none"
     speed = f" ({summary.tokens / summary.seconds:,.0f} tokens/s)" if summary.tokens else ""
     holds = summary.collection
     render.print_facts(

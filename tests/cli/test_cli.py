@@ -231,6 +231,7 @@ def test_an_interrupted_ingest_says_what_is_kept(run, docs, monkeypatch):
     (docs / "long.txt").write_text("\n\n".join(f"Ship number {n} carries salt and wine." for n in range(200)))
     code, out, err = run("ingest", docs / "long.txt")
     assert code == 130
+    assert re.search(r"documents +1 in part\n", out)
     assert "1 document" in out
     kept = int(re.search(r"interrupted: this much is kept, and (\d+) % of \S*long\.txt; the same command", err)[1])
     assert 0 < kept < 100
@@ -238,3 +239,25 @@ def test_an_interrupted_ingest_says_what_is_kept(run, docs, monkeypatch):
     code, out, _ = run("ingest", docs / "long.txt", "--json")
     assert code == 0
     assert json.loads(out)["added"] == 1
+    assert json.loads(out)["partial"] == {}
+
+
+def test_an_ingest_that_was_interrupted_at_once_does_not_say_that_something_is_kept(run, docs, monkeypatch):
+    def commit(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "commit", commit)
+    code, out, err = run("ingest", docs)
+    assert code == 130
+    assert re.search(r"documents +none\n", out)
+    assert "kept" not in err.replace("before anything could be kept", "")
+    assert "begins again" in err
+
+
+def test_what_is_shown_of_a_document_is_for_people(run, docs):
+    (docs / "copy.txt").write_bytes((docs / "log-00.txt").read_bytes())
+    run("ingest", docs)
+    _, out, _ = run("documents", "show", "copy.txt")
+    assert re.search(r"copies +docs/log-00\.txt\n", out)
+    assert "()" not in out
+    assert "notes" not in out
