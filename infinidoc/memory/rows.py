@@ -91,19 +91,23 @@ class RowStore(Manifest):
         """Copies what stays of some files into one new file; returns (file, row, owner's id) for each owner."""
         import torch
 
-        kept, places, total = [], [], 0
         query = f"SELECT id, row, {self.owned.size} FROM {self.owned.table} WHERE file = ? ORDER BY row"
-        for file in files:
-            staying = [owner for owner in self._query(query, (file,)) if owner[0] not in without]
-            values = self._read_rows(file) if staying else None
-            for identifier, row, size in staying:
-                assert values is not None
-                kept.append(values[row : row + size])
-                places.append((total, identifier))
-                total += size
-        if not kept:
+        staying = {file: [owner for owner in self._query(query, (file,)) if owner[0] not in without] for file in files}
+        total = sum(size for owners in staying.values() for _, _, size in owners)
+        kept: Tensor | None = None  # filled file by file: only one of them is held beside it
+        places: list[tuple[int, int]] = []
+        at = 0
+        for file, owners in staying.items():
+            values = self._read_rows(file) if owners else torch.empty(0)
+            kept = values.new_empty(total, *values.shape[1:]) if owners and kept is None else kept
+            for identifier, row, size in owners:
+                assert kept is not None
+                kept[at : at + size] = values[row : row + size]
+                places.append((at, identifier))
+                at += size
+        if kept is None:
             return []
-        name = self._write_rows(torch.cat(kept))
+        name = self._write_rows(kept)
         return [(name, row, identifier) for row, identifier in places]
 
     def _move(self, moved: Sequence[tuple[str, int, int]]) -> None:

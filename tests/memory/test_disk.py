@@ -186,7 +186,8 @@ with Store.open(Path(sys.argv[1])) as store, store.writing():
     store.commit([new(store, "b", 2)], [old.id], state(2.0))
 """
     secret = b"one two three. four five."
-    done = subprocess.run([sys.executable, "-c", killed, str(store.directory)], check=False)
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", killed, str(store.directory)], check=False, env=here)
     assert done.returncode == 9
     assert found(store) == {"b": {2}}
     with store.writing():  # the next writer empties SQLite's log
