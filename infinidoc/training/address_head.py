@@ -110,7 +110,7 @@ def training_pairs(settings: Settings, more: Questions | None = None) -> Pairs:
         # One group: pieces of one text overlap, and would be wrong to tell apart; what is near was chosen with care.
         groups += [articles + len(names) + 1] * len(more.texts)
         for item in more.asked:
-            if len(item.gold) == 1 and item.source != "articles" and not item.watched and rng.random() < item.weight:
+            if len(item.gold) == 1 and item.source != "articles" and rng.random() < item.weight:
                 near[len(questions)] = tuple(first + number for number in item.near)
                 questions.append((reworded(item.question, rng), first + item.gold[0]))
     return Pairs(passages, questions, groups, near)

@@ -27,7 +27,6 @@ WHOLE_WORDS = 260  # a context up to here may be shown whole: neighbours that re
 NEAR = 8
 MADE = 5000  # made-up passages
 LONG_SENTENCES = 3
-HELD_BACK = 50  # of this many contexts of the public data, one is for watching and not for training
 YES_NO = {"yes": "Yes", "no": "No"}
 
 
@@ -51,7 +50,6 @@ class Asked:
     gold: tuple[int, ...]
     near: tuple[int, ...] = ()
     weight: float = 1.0
-    watched: bool = False
 
 
 @dataclass
@@ -207,7 +205,6 @@ def _public(questions: Questions, source: str, rows: Sequence[dict[str, Any]], r
         else:
             shown = context
         numbers = [questions.text(row["title"], piece) for piece in pieces]  # so that they can be near to others
-        watched = sum(map(ord, row["doc"])) % HELD_BACK == 0
         right = questions.text(row["title"], shown)
         # Pieces of the same context that lack the answer stand near, whether or not they are alike in words.
         beside = tuple(
@@ -215,7 +212,7 @@ def _public(questions: Questions, source: str, rows: Sequence[dict[str, Any]], r
             for number, piece in zip(numbers, pieces, strict=True)
             if row["kind"] == "span" and piece not in shown and not any(holds(piece, answer) for answer in answers)
         )
-        questions.asked.append(Asked(source, row["question"], answers, style, (right,), beside[:NEAR], share, watched))
+        questions.asked.append(Asked(source, row["question"], answers, style, (right,), beside[:NEAR], share))
 
 
 def cut(context: str) -> list[str]:

@@ -100,7 +100,7 @@ class Trainer:
             fused=base.device.type == "cuda",
         )
         self.parts: dict[tuple[int, str], list[int]] = {}  # token ids of texts as they are shown
-        self.pool = [one for one in questions.asked if not one.watched]
+        self.pool = questions.asked
         self.merged = Merged(base.model) if base.device.type == "cuda" else None
         self.limit = DEVICE_TOKENS.get(base.device.type, DEVICE_TOKENS["cpu"])
         self.order: list[int] = []
