@@ -17,6 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from infinidoc.errors import InfinidocError
 from infinidoc.made.passages import kinds, typos
 from infinidoc.made.passages import passage as made_passage
 from infinidoc.model.prompts import ANSWER, EXPLANATION
@@ -87,7 +88,7 @@ class Questions:
 def gather(data: Path | None, rng: random.Random, notify: Callable[[str], None] = lambda what: None) -> Questions:
     """All questions there are, with near passages. `data` holds public ones as `<source>.jsonl.xz`; None: without them.
 
-    Raises OSError if `data` can't be read.
+    Raises InfinidocError for a file in `data` that isn't in that form.
     """
     questions = Questions()
     notify("questions that come with the package")
@@ -98,8 +99,14 @@ def gather(data: Path | None, rng: random.Random, notify: Callable[[str], None] 
     _made(questions, rng)
     for file in sorted(data.glob("*.jsonl.xz")) if data else []:
         notify(f"questions of {file.name}")
-        with lzma.open(file, "rt", encoding="utf-8") as stream:
-            _public(questions, file.name.split(".")[0], [json.loads(line) for line in stream], rng)
+        try:
+            with lzma.open(file, "rt", encoding="utf-8") as stream:
+                _public(questions, file.name.split(".")[0], [json.loads(line) for line in stream], rng)
+        except (OSError, EOFError, lzma.LZMAError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InfinidocError(
+                f"{file} holds no questions that can be read ({type(error).__name__}: {error})",
+                "what each line looks like stands in infinidoc/training/data/README.md",
+            ) from error
     notify("the nearest passages of every question")
     near(questions)
     return questions

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from infinidoc.errors import InfinidocError
 from infinidoc.made import passages as made
 from infinidoc.training import questions as module
 from infinidoc.training.corpus import xquad
@@ -108,3 +109,13 @@ def test_lines_stay_lines_in_a_passage():
     assert len(pieces) > 1
     assert "\n".join(pieces) == long
     assert all(len(piece.split()) <= PASSAGE_WORDS for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    "content", [b"no xz", lzma.compress(b"no json"), lzma.compress(b'{"title": "x"}'), lzma.compress(b"[1]")]
+)
+def test_data_in_another_form_is_named(tmp_path, monkeypatch, content):
+    (tmp_path / "qed.jsonl.xz").write_bytes(content)
+    monkeypatch.setattr(module, "MADE", 2)
+    with pytest.raises(InfinidocError, match=r"qed\.jsonl\.xz holds no questions"):
+        gather(tmp_path, random.Random(0))
