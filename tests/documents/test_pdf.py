@@ -14,6 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from infinidoc.documents.document import Document, Unreadable
 from infinidoc.documents.formats import read_document
+from infinidoc.documents.formats.pdf import page_number
 from tests.documents.growth import assert_linear
 
 OCR = "run OCR on it first"
@@ -190,6 +191,9 @@ def test_page_labels_and_outlines_and_attachments():
     document = read_document("a.pdf", saved.getvalue())
     assert document.text == "Preface\n\nThanks to all\n\nThanks\n\nChapter one. Heating\n\nAttachments: prices.csv"
     assert [mark.label for mark in document.marks[:3]] == ["page i (1 of 4)", "page ii (2 of 4)", "page 1 (3 of 4)"]
+    assert [page_number(mark.label) for mark in document.marks[:3]] == [1, 2, 3]
+    assert page_number("page 12") == 12
+    assert page_number("page iv (4 o") is None  # cut off
 
 
 def test_an_empty_password_opens():

@@ -9,6 +9,7 @@ import statistics
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import pypdfium2
@@ -57,6 +58,13 @@ class Page(NamedTuple):
 
 
 def read(data: bytes, format: str) -> Document:
+    with opened(data) as source:
+        return _document(source, format)
+
+
+@contextmanager
+def opened(data: bytes) -> Iterator[pypdfium2.PdfDocument]:
+    """A PDF with its forms, while no other thread uses PDFium. Raises Unreadable if it can't be opened."""
     with _pdfium:
         try:
             source = pypdfium2.PdfDocument(data)
@@ -64,15 +72,14 @@ def read(data: bytes, format: str) -> Document:
             encrypted = error.err_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY)
             raise Unreadable("encrypted" if encrypted else "damaged, or not really .pdf") from error
         try:
-            return _document(source, format)
+            if source.get_formtype():
+                source.init_forms()
+            yield source
         finally:
             source.close()
 
 
 def _document(source: pypdfium2.PdfDocument, format: str) -> Document:
-    form = source.get_formtype()
-    if form:
-        source.init_forms()
     composer = Composer()
     headings = _bookmarks(source)
     pages, texts = [], []
@@ -80,20 +87,29 @@ def _document(source: pypdfium2.PdfDocument, format: str) -> Document:
         text = paragraphs(page.lines)
         pages.append(page._replace(lines=[]))
         texts.append(text)
-        label = source.get_page_label(index)
-        number = f"{index + 1}" if label in ("", f"{index + 1}") else f"{label} ({index + 1} of {len(source)})"
-        composer.mark(f"page {number}", breaks=True)
+        composer.mark(_labelled(source.get_page_label(index), index + 1, len(source)), breaks=True)
         for block in (*_missing(headings.get(index, []), text), text, *page.comments):
             composer.add(block)
     if names := [source.get_attachment(index).get_name() for index in range(source.count_attachments())]:
         composer.add(f"Attachments: {', '.join(names)}")
     notes = _notes(pages, texts)
-    if form == raw.FORMTYPE_XFA_FULL:
+    if source.get_formtype() == raw.FORMTYPE_XFA_FULL:
         notes.append("a form that only Adobe's reader shows (XFA): print it to a new PDF")
     document = composer.document(format, len(source), notes)
     if not document.text:
         raise Unreadable("no text in it (scanned?)")
     return document
+
+
+def _labelled(printed: str, number: int, total: int) -> str:
+    """What a page is called: by its number in the file, after the one that is printed on it where that is another."""
+    return f"page {number}" if printed in ("", f"{number}") else f"page {printed} ({number} of {total})"
+
+
+def page_number(label: str) -> int | None:
+    """The number in the file, from 1, of the page with this label; None if it isn't a whole one."""
+    found = re.fullmatch(r"page (\d+)|page .* \((\d+) of \d+\)", label)
+    return int(found[1] or found[2]) if found else None
 
 
 def _notes(pages: list[Page], texts: list[str]) -> list[str]:
