@@ -70,9 +70,12 @@ PREPOSITION = re.compile(
 # No subject by itself: a day, a month, a season, a number.
 DATE = re.compile(
     r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july|august|september"
-    r"|october|november|december|spring|summer|autumn|winter|sommer|herbst|frühling|[\d\W]+|\s)+",
+    r"|october|november|december|spring|summer|autumn|winter|sommer|herbst|frühling|today|tomorrow|tonight|weekends?"
+    r"|holidays?|mornings?|evenings?|(?:next|last|this) \w+|heute|morgen|[\d\W]+|\s)+",
     re.IGNORECASE,
 )
+# "the sweep, when does it come?": what is named before the comma is what the pronoun after it stands for.
+TOPIC = re.compile(rf"([^,]*\w),\s*(?={ASKING.pattern}|{VERB.pattern})", re.IGNORECASE)
 WHEN_OR_WHERE = re.compile(r"(?:in|on|at|during|before|after|if|im|am|bei|en|au|a|d['’])\b", re.IGNORECASE)
 SHORT = 3  # words: no question of that many says what it is about
 FEW = 2  # words of its own with which a question can still be about what was being talked of
@@ -110,7 +113,9 @@ def with_context(question: str, before: Sequence[Turn]) -> str:
     if not leans(question, before):
         return question
     if other := _other_subject(question, before[-1]):
-        return question if ASKING.search(other) else _put_into(with_context(before[-1].question, before[:-1]), other)
+        if TOPIC.match(other) or ASKING.search(other):
+            return question
+        return _put_into(with_context(before[-1].question, before[:-1]), other)
     subject = ", ".join(filter(None, dict.fromkeys((_subject(before), _named(before[-1].answer)))))
     return f"{question} ({subject})" if subject else question
 
@@ -129,13 +134,17 @@ def _known(turn: Turn) -> frozenset[str]:
 def _other_subject(question: str, last: Turn) -> str:
     """What a question that only begins like a continuation turns to, if that was not in the passage before."""
     opening = OPENING.match(question)
-    if not opening or THING.search(question):
+    if not opening:
         return ""
     rest = question[opening.end() :].strip()
+    topic = TOPIC.match(rest)
+    named = topic[1] if topic else rest
+    if THING.search(named) or DATE.fullmatch(named):
+        return ""
     own = [name for name in names(f"And {rest}") if not DATE.fullmatch(name[0])]
     if WHEN_OR_WHERE.match(rest) and not own:
         return ""
-    return rest if content(rest) - LIGHT - _known(last) else ""
+    return rest if content(named) - LIGHT - _known(last) else ""
 
 
 def _put_into(question: str, other: str) -> str:

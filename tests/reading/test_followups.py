@@ -98,3 +98,35 @@ def test_without_passages_a_single_noun_leans():
     said = [Turn("When was the Salt Museum founded?", "1968")]
     assert leans("Who is the director?", said)
     assert not leans("Who wrote the annual report?", said)
+
+
+KILN = Turn(
+    "How hot does the kiln get?", "1,060 °C", "The kiln gets as hot as 1,060 °C. The shelves are cleaned after."
+)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "And the sweep, when does it come?",
+        "And the harbour office, is it open on Mondays?",
+        "But the lighthouse, how high is it?",
+        "Und der Leuchtturm, wie hoch ist das?",
+    ],
+)
+def test_a_pronoun_may_stand_for_what_the_same_question_names(question):
+    assert with_context(question, [KILN]) == question
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "And the shelves, when are they cleaned?",  # named where the answer before was read
+        "And tomorrow, when does it get hot?",
+        "And next year, when is it fired?",
+        "And it, when is it fired?",
+        "And on Sundays, is it fired?",
+    ],
+)
+def test_what_is_no_other_subject_does_not_take_the_place_of_the_one_before(question):
+    assert "kiln" in with_context(question, [KILN])
