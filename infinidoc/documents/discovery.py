@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,10 @@ from infinidoc.errors import InfinidocError
 
 STDIN = "-"  # among paths: standard input, which is nothing to discover
 _HEAD = 8192  # bytes of a file that tell text from binary
+# Hidden files, editors' copies and locks (notes.txt~, #notes.txt#, ~$notes.docx), and downloads on their way.
+_PASSED_OVER = re.compile(
+    r"\..*|~\$.*|#.*#|.*(~|\.(swp|tmp|part|partial|crdownload|download))", re.IGNORECASE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -60,26 +64,31 @@ def discover(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     known: Collection[str] = (),
+    changed: Set[str] | None = None,
 ) -> Iterator[File | Skipped]:
     """The files under `paths` (directories, files, globs with `**`), each once, in the paths' order, sorted within.
 
-    In directories and globs, hidden files and what `.gitignore` files name are passed over; a file or directory that is
-    itself a path is always taken. `include` and `exclude` are patterns in the manner of `.gitignore`, relative to the
-    path that was given (for a glob: to its part before the first wildcard). "-", standard input, is passed over.
+    In directories and globs, hidden and unfinished files (`~$notes.docx`, `film.part`) and what `.gitignore` files name
+    are passed over; a file or directory that is itself a path is always taken. `include` and `exclude` are patterns in
+    the manner of `.gitignore`, relative to the path that was given (for a glob: to its part before the first wildcard).
+    "-", standard input, is passed over.
+    Of all these, only files at or below the `changed` paths (absolute) are looked at, where those are given.
 
     Raises InfinidocError, before the first file, for a path that doesn't exist and a glob that matches nothing, unless
-    it means one of the `known` files, which may be gone; and for a pattern that can't be understood.
+    it means one of the `known` files, which may be gone, or only what `changed` is wanted; and for a pattern that can't
+    be understood.
     """
     wanted = _patterns("--include", include) if include else None
     unwanted = _patterns("--exclude", exclude)
     roots = roots_of(paths)
-    for root in roots:
-        _require(root, known)
+    if changed is None:
+        for root in roots:
+            _require(root, known)
 
     def each_once() -> Iterator[File | Skipped]:
         seen = set()
         for root in roots:
-            for path, relative in _walk(root.path, root.glob):
+            for path, relative in _walk(root.path, root.glob, changed):
                 if unwanted.match_file(relative) or (wanted and not wanted.match_file(relative)):
                     continue
                 identity = _identity(path)
@@ -137,10 +146,21 @@ def _patterns(option: str, lines: Sequence[str]) -> GitIgnoreSpec:
         raise InfinidocError(f"can't understand the pattern of {option} {' '.join(lines)!r}") from error
 
 
-def _walk(root: str, glob: GitIgnoreSpec | None) -> Iterator[tuple[str, str]]:
+def is_among(path: str, places: Set[str]) -> bool:
+    """Whether an absolute path is one of these, or below one."""
+    while path not in places:
+        path, below = os.path.dirname(path), path
+        if path == below:
+            return False
+    return True
+
+
+def _walk(root: str, glob: GitIgnoreSpec | None, changed: Set[str] | None = None) -> Iterator[tuple[str, str]]:
     """Every path at or below the root that is no directory and isn't ignored; and the same relative to the root."""
+    changed = {root} if changed is None else changed
+    above = {str(parent) for path in changed for parent in Path(path).parents}
     if not os.path.isdir(root):
-        if os.path.lexists(root):
+        if os.path.lexists(root) and is_among(root, changed):
             yield root, os.path.basename(root)
         return
     ignores = _Ignores(root)
@@ -163,7 +183,8 @@ def _walk(root: str, glob: GitIgnoreSpec | None) -> Iterator[tuple[str, str]]:
             yield path, relative
             continue
         ignores.enter(path)
-        children = (os.path.join(path, name) for name in names if not name.startswith("."))
+        children = [os.path.join(path, name) for name in names if not _PASSED_OVER.fullmatch(name)]
+        children = [child for child in children if child in above or is_among(child, changed)]
         stack += [child for child in children if not ignores.cover(child)]
 
 

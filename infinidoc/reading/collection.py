@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager, nullcontext
 from fnmatch import fnmatch
 from functools import wraps
@@ -167,10 +167,12 @@ class Collection:
         sync: bool = False,
         notify: "Callable[[IngestProgress], None] | None" = None,
         engine: Literal["here", "ray"] = "here",
+        changed: Set[str] | None = None,
     ) -> "Summary":
         """Reads files, directories and globs into the collection; "-" is standard input.
 
-        Unchanged files are passed over, changed ones replaced; `sync` also drops what is gone from the disk.
+        Unchanged files are passed over, changed ones replaced; `sync` also drops what is gone from the disk. Where
+        `changed` paths (absolute) are given, only files at or below them are looked at, which may be gone.
         `include` and `exclude` are gitignore patterns. The engine "ray" reads on the Ray cluster that runs here or that
         `RAY_ADDRESS` names, else on the processors of this machine, one document beside the other.
         Raises InfinidocError if a path doesn't exist, another process is writing, or Ray fails; a file that can't be
@@ -181,7 +183,8 @@ class Collection:
         from infinidoc.model.kernels import KERNELS
         from infinidoc.reading.ingest import ingest
 
-        self.discover(paths, include, exclude, sync)  # complains before the model is loaded and anything is made
+        if changed is None:
+            self.discover(paths, include, exclude, sync)  # complains before the model is loaded and anything is made
         base = self.load(to_write=True)
         if not Store.exists(self.directory):
             adapter = self._own.adapter
@@ -196,7 +199,8 @@ class Collection:
             identity = Identity(base.name, base.digest, name, digest, kernel, base.precision)
             Store.create(self.directory, identity, head.tensors()).close()
         with self._reader(base, engine) as reader:
-            return ingest(self.store, base, reader, paths, include, exclude, sync, notify or (lambda progress: None))
+            told = notify or (lambda progress: None)
+            return ingest(self.store, base, reader, paths, include, exclude, sync, told, changed)
 
     def _reader(self, base: "BaseModel", engine: str) -> "Encoder | Cluster":
         identity = self.store.identity

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,11 +27,13 @@ def ingest(
     exclude: Sequence[str] = (),
     sync: bool = False,
     notify: Callable[[IngestProgress], None] = lambda progress: None,
+    changed: Set[str] | None = None,
 ) -> Summary:
     """Reads files into a collection: new ones, and changed ones in place of what they were.
 
     `sync` also drops documents below `paths` whose files are gone. What can't be read is skipped and reported, and what
     was read from it before is dropped; only where it may be readable again, that stays.
+    Only files at or below the `changed` paths are looked at, where those are given: they may be gone.
     The model runs in the `reader`, here or on a cluster; the result is the same.
     Every window is committed as soon as it is read, in the middle of a document if need be: an ingest that was cut
     short goes on from there when it is repeated.
@@ -40,7 +42,7 @@ def ingest(
     """
     began = time.perf_counter()
     known = set(store.files_read()) if sync else set()
-    found = list(discover(paths, include, exclude, known))
+    found = list(discover(paths, include, exclude, known, changed))
     files = [item for item in found if isinstance(item, File)]
     summary = Summary()
     progress = IngestProgress(files=len(files), bytes_total=sum(file.size for file in files))
@@ -57,7 +59,7 @@ def ingest(
                 run.take(file)
             run.finish()
             if sync:
-                run.drop_vanished(roots_of(paths), known)
+                run.drop_vanished(roots_of(paths), known, changed)
             store.merge_small_files()
             if approximate.is_due(store):
                 progress.name = "an index of the addresses"

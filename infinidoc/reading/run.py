@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from infinidoc.documents.discovery import File, Root, Skipped, is_gone
+from infinidoc.documents.discovery import File, Root, Skipped, is_among, is_gone
 from infinidoc.documents.document import Document, Passage, Unreadable
 from infinidoc.documents.formats import load, read_document
 from infinidoc.documents.segmentation import split_into_passages
@@ -273,10 +273,14 @@ class Run:
         self.progress.files_done += len(whole)
         self.notify(self.progress)
 
-    def drop_vanished(self, roots: Sequence[Root], known: Set[str]) -> None:
-        """Drops the files that are gone from where `roots` say; and those elsewhere whose document was found in a place
-        that wasn't `known` before this run: they were moved."""
+    def drop_vanished(self, roots: Sequence[Root], known: Set[str], changed: Set[str] | None = None) -> None:
+        """Drops the files that are gone from where `roots` say, of those at or below `changed` paths if there are such;
+        and those elsewhere whose document was found in a place that wasn't `known` before this run: they were moved."""
+
+        def meant(path: str) -> bool:
+            return (changed is None or is_among(path, changed)) and any(root.covers(path) for root in roots)
+
         files = self.store.files_read()
         moved = {path for document in self.store.of_paths(files.keys() - known) for path in document.paths}
-        meant = [path for path in files if path in moved or any(root.covers(path) for root in roots)]
-        self._drop([path for path in meant if os.path.isabs(path) and is_gone(path)])
+        looked_for = [path for path in files if path in moved or meant(path)]
+        self._drop([path for path in looked_for if os.path.isabs(path) and is_gone(path)])

@@ -67,6 +67,33 @@ def test_hidden_files_are_passed_over_unless_named(tree):
     assert names(["docs/.hidden.txt", ".secret"]) == ["docs/.hidden.txt", ".secret/a.txt"]
 
 
+def test_unfinished_files_are_passed_over_unless_named(tree):
+    passed_over = ["a.txt~", "#a.txt#", "~$a.docx", "a.txt.swp", "a.tmp", "a.pdf.part", "a.pdf.crdownload", "A.PART"]
+    tree("a.txt", "part", "apart.txt", "a~b.txt", "tmp/b.txt", *passed_over)
+    assert sorted(names(["."])) == ["a.txt", "apart.txt", "a~b.txt", "part", "tmp/b.txt"]
+    assert names(["a*"]) == ["a.txt", "apart.txt", "a~b.txt"]
+    assert names(["a.pdf.part"]) == ["a.pdf.part"]
+
+
+def test_only_what_changed_is_looked_at(tree):
+    tree(
+        "docs/a.txt", "docs/b/c.txt", "docs/b/d.txt", "docs/bc/e.txt", "docs/skip/f.txt", "docs/.h/g.txt", "other/i.txt"
+    )
+    write("docs/.gitignore", "skip/\n")
+    here = Path.cwd()
+
+    def found(*changed, **options):
+        return names(["docs"], changed={str(here / one) for one in changed}, **options)
+
+    assert found("docs/a.txt", "other/i.txt") == ["docs/a.txt"]
+    assert found("docs/b") == ["docs/b/c.txt", "docs/b/d.txt"]
+    assert found("docs") == found(".") == names(["docs"])
+    assert found("docs/skip/f.txt", "docs/.h/g.txt", "docs/gone.txt", "docs/gone/too.txt") == []
+    assert found("docs/b/c.txt", "docs/b/d.txt", exclude=["c.txt"]) == ["docs/b/d.txt"]
+    assert names(["docs/*.txt"], changed={str(here / "docs")}) == ["docs/a.txt"]
+    assert names(["docs/*.md", "nothing"], changed={str(here / "docs")}) == []
+
+
 def test_gitignore_files_hold_below_them(tree):
     tree("keep.txt", "a.log", "sub/b.log", "sub/keep.log", "build/x.txt", "sub/build/x.txt", "sub/deep/only.txt")
     write(".gitignore", "# comment\n*.log\n/build/\n")

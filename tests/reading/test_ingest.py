@@ -120,6 +120,25 @@ def test_sync_drops_what_is_gone_below_the_given_paths_only(collection, docs, tm
     }
 
 
+def test_only_what_changed_is_looked_at(collection, docs, tmp_path, monkeypatch):
+    collection.ingest([docs])
+    before = content(collection.directory)
+    (docs / "log-03.txt").rename(docs / "moved.txt")
+    (docs / "log-04.txt").unlink()
+    (docs / "log-05.txt").unlink()
+    (docs / "new.txt").write_text("The Zephyr sank.")
+    monkeypatch.setattr(Encoder, "_encode", None)  # what was moved isn't read again
+    summary = collection.ingest([docs], sync=True, changed={str(docs / "moved.txt")})
+    assert (summary.added, summary.copies, summary.removed, summary.unchanged) == (0, 1, 1, 0)
+    after = content(collection.directory)
+    assert after["passages"].pop("moved.txt") == before["passages"].pop("log-03.txt")
+    assert after["passages"] == before["passages"]
+    monkeypatch.undo()
+    summary = collection.ingest([docs], sync=True, changed={str(docs / "log-04.txt"), str(docs / "new.txt")})
+    assert (summary.added, summary.removed, summary.unchanged) == (1, 1, 0)
+    assert str(docs / "log-05.txt") in {document.path for document in collection.documents()}
+
+
 def test_standard_input(collection, docs, monkeypatch):
     for text in ("The Zephyr sank.", "The Mistral sank.", "The Zephyr sank."):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
