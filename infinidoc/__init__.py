@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from infinidoc.reading.collection import Collection
     from infinidoc.reading.conversation import Conversation
     from infinidoc.reading.quoting import Quote
+    from infinidoc.reading.scope import Scope
 
-__all__ = ["Answer", "Collection", "Conversation", "InfinidocError", "Quote", "Source", "Task"]
+__all__ = ["Answer", "Collection", "Conversation", "InfinidocError", "Quote", "Scope", "Source", "Task"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from infinidoc.memory.records import content_digest, stored_path
+from infinidoc.memory.records import absolute_path, content_digest, last_changed, stored_path
 
 
 def files_and_citations(sql: sqlite3.Connection, directory: Path) -> None:
@@ -107,4 +107,13 @@ def notes(sql: sqlite3.Connection, directory: Path) -> None:
     sql.execute("ALTER TABLE documents ADD COLUMN notes TEXT NOT NULL DEFAULT '[]'")
 
 
-MIGRATIONS = {1: files_and_citations, 2: notes}
+def times(sql: sqlite3.Connection, directory: Path) -> None:
+    """3 → 4: a file has the time when it was last changed. Of one that has been changed since, it is that of its
+    reading."""
+    sql.execute("ALTER TABLE files ADD COLUMN modified TEXT NOT NULL DEFAULT ''")
+    rows = sql.execute("SELECT files.id, path, ingested_at FROM files JOIN documents ON document = documents.id")
+    times = [(last_changed(absolute_path(path, directory), read), file) for file, path, read in rows.fetchall()]
+    sql.executemany("UPDATE files SET modified = ? WHERE id = ?", times)
+
+
+MIGRATIONS = {1: files_and_citations, 2: notes, 3: times}

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -50,6 +51,17 @@ class StoredFile:
     path: str
     digest: str
     bytes: int
+
+
+@dataclass(frozen=True)
+class HeldFile:
+    """A file of a document (its id), of which `format`, and when it was last changed when it was read (UTC, ISO
+    8601)."""
+
+    document: int
+    path: str
+    format: str
+    modified: str
 
 
 @dataclass(frozen=True)
@@ -145,6 +157,18 @@ class AddressBlock:
     addresses: Tensor
     passages: list[int]
     rows: list[int]
+
+
+def last_changed(path: str, read: str) -> str:
+    """When a file was last changed, if it was before it was `read` (both UTC, ISO 8601), else that: it is standard
+    input, gone, or another one by now."""
+    if not os.path.isabs(path):
+        return read
+    try:
+        changed = datetime.fromtimestamp(os.stat(path).st_mtime, UTC).isoformat(timespec="seconds")
+    except (OSError, OverflowError, ValueError):
+        return read
+    return min(changed, read)
 
 
 def content_digest(text: str, marks: str) -> str:

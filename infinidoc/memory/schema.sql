@@ -1,4 +1,4 @@
--- The manifest of a collection, format 3. It names every tensor file; a file that it doesn't name doesn't exist.
+-- The manifest of a collection, format 4. It names every tensor file; a file that it doesn't name doesn't exist.
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -24,7 +24,8 @@ CREATE TABLE files (
     path TEXT NOT NULL UNIQUE,          -- "./…" below the collection's project, else absolute, or "stdin-…"
     document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
     digest TEXT NOT NULL,               -- SHA-256 of the file's bytes
-    bytes INTEGER NOT NULL
+    bytes INTEGER NOT NULL,
+    modified TEXT NOT NULL DEFAULT ''   -- when it was last changed when it was read: UTC, ISO 8601
 );
 CREATE INDEX files_by_document ON files(document);
 

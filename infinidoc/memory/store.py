@@ -20,6 +20,7 @@ from infinidoc.memory.migrations import MIGRATIONS
 from infinidoc.memory.records import (
     LOCAL,
     AddressBlock,
+    HeldFile,
     Identity,
     NewDocument,
     PassageRow,
@@ -28,6 +29,7 @@ from infinidoc.memory.records import (
     StoredFile,
     absolute_path,
     content_of,
+    last_changed,
     marks_json,
     stored_path,
 )
@@ -48,7 +50,7 @@ class Store(AnswerLog):
     """One collection. Open it as often as you like; one `writing()` at a time, readers go on meanwhile."""
 
     kind, made_by, package = "collection", "infinidoc ingest PATH", __package__
-    format, migrations = 3, MIGRATIONS
+    format, migrations = 4, MIGRATIONS
     owned = Rows("addresses", "passages", "address_files", "tokens", "MIN(id)", ADDRESS_FILE_ROWS)
     suffixes = (tensors.SUFFIX, INDEX_SUFFIX)
 
@@ -117,6 +119,13 @@ class Store(AnswerLog):
         files = [replace(file, path=absolute_path(file.path, self.directory)) for file in rows]
         return {file.path: file for file in files}
 
+    def held_files(self) -> list[HeldFile]:
+        """Every file, with the document that it holds, in the order in which they came."""
+        query = """SELECT document, path, format, modified FROM files JOIN documents ON document = documents.id
+                   ORDER BY files.id"""
+        held = [HeldFile(*row) for row in self._query(query)]
+        return [replace(file, path=absolute_path(file.path, self.directory)) for file in held]
+
     def with_content(self, digest: str) -> int | None:
         """The id of a whole document with this content (see `records.content_of`), if there is one."""
         row = self._first("SELECT id FROM documents WHERE content = ? AND complete ORDER BY id", (digest,))
@@ -155,6 +164,11 @@ class Store(AnswerLog):
         query = "SELECT document, start, end FROM passages WHERE id = ?"
         row: tuple[int, int, int] | None = self._first(query, (identifier,))
         return row
+
+    def passages_of(self, documents: Iterable[int]) -> dict[int, int]:
+        """The passages of these documents, by id, and the tokens of each."""
+        query = "SELECT id, tokens FROM passages WHERE document IN (SELECT value FROM json_each(?))"
+        return dict(self._query(query, (json.dumps(list(documents)),)))
 
     def counts(self) -> dict[str, int]:
         """Documents, pages, tokens, passages; and the bytes of text, addresses, index and compressive state."""
@@ -267,7 +281,7 @@ class Store(AnswerLog):
         gone = set(remove)
         query = "SELECT DISTINCT file FROM passages WHERE document = ?"
         touched = sorted({file for document in gone for (file,) in self._query(query, (document,))})
-        lost = {passage for document in gone for passage in self._passages_of(document)}
+        lost = self.passages_of(gone).keys()
         moved = [move for file in touched for move in self._rewrite([file], without=lost)]
         name, old = "", self.meta("state") or ""
         if state is not None:
@@ -284,7 +298,7 @@ class Store(AnswerLog):
             for new in add:
                 self._insert(new, now)
             for document, file in named:
-                self._insert_file(document, file)
+                self._insert_file(document, file, now)
             self._set_meta("state", name)
             index = self.index
             if gone:  # an index keeps what was indexed
@@ -323,9 +337,6 @@ class Store(AnswerLog):
             self._next_revision()
         self._discard([old.name if old else ""])
 
-    def _passages_of(self, document: int) -> list[int]:
-        return [passage for (passage,) in self._query("SELECT id FROM passages WHERE document = ?", (document,))]
-
     def _insert(self, new: NewDocument, now: str) -> None:
         self._name_files({passage.file for passage in new.passages})
         document, tokens = new.document, sum(passage.tokens for passage in new.passages)
@@ -348,7 +359,7 @@ class Store(AnswerLog):
             }
             insert = f"INSERT INTO documents ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
             identifier = self._run(insert, list(row.values()))
-            self._insert_file(identifier, StoredFile(new.path, new.digest, new.bytes))
+            self._insert_file(identifier, StoredFile(new.path, new.digest, new.bytes), now)
         self._run_many(
             "INSERT INTO passages (document, start, end, file, row, tokens) VALUES (?, ?, ?, ?, ?, ?)",
             [(identifier, p.start, p.end, p.file, p.row, p.tokens) for p in new.passages],
@@ -358,9 +369,10 @@ class Store(AnswerLog):
             [(identifier, s.start, s.rows, s.width, s.row) for s in new.segments],
         )
 
-    def _insert_file(self, document: int, file: StoredFile) -> None:
-        row = (stored_path(file.path, self.directory), document, file.digest, file.bytes)
-        self._run("INSERT INTO files (path, document, digest, bytes) VALUES (?, ?, ?, ?)", row)
+    def _insert_file(self, document: int, file: StoredFile, now: str) -> None:
+        path, changed = stored_path(file.path, self.directory), last_changed(file.path, now)
+        row = (path, document, file.digest, file.bytes, changed)
+        self._run("INSERT INTO files (path, document, digest, bytes, modified) VALUES (?, ?, ?, ?, ?)", row)
 
     def _named_files(self) -> set[str]:
         index = self.index

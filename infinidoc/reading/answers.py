@@ -10,8 +10,12 @@ from infinidoc.reading.quoting import Quote
 
 @dataclass(frozen=True)
 class Source:
-    """A passage that an answer was given from. `score` is at most 1; `place` is "page 3" or "line 12"; `also_in` are
-    the files beside `path` that have the same text."""
+    """A passage that was found, and perhaps an answer given from it. `score` is at most 1; `place` is "page 3" or "line
+    12"; `also_in` are the files beside `path` that have the same text.
+
+    `text` is [start:end] of the text of the document with that `id`; `marks` are the (start, end) of those words in
+    `text` that the question asks about.
+    """
 
     document: str
     path: str
@@ -19,6 +23,10 @@ class Source:
     score: float
     text: str
     also_in: tuple[str, ...] = ()
+    id: int = 0
+    start: int = 0
+    end: int = 0
+    marks: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ measures what it misses, and when it pays.
 """
 
 import math
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -35,12 +36,17 @@ class Index:
     inverted: Any
     until: int
 
-    def candidates(self, question: Tensor, weights: Tensor) -> list[int]:
-        """The passages that look best, for a question as vectors (N, 128) and weights (N,).
+    def candidates(self, question: Tensor, weights: Tensor, only: Iterable[int] | None = None) -> list[int]:
+        """The passages that look best, of `only` these, for a question as vectors (N, 128) and weights (N,).
 
         A question's token that found nothing in a passage counts there as the worst that it found anywhere.
         """
-        cosines, passages = self.inverted.search(np.ascontiguousarray(question.numpy()), TOKENS_FOUND)
+        import faiss
+
+        chosen = None if only is None else faiss.IDSelectorBatch(np.fromiter(only, np.int64))
+        parameters: Any = faiss.SearchParametersIVF
+        how = parameters(sel=chosen, nprobe=CELLS_READ)
+        cosines, passages = self.inverted.search(np.ascontiguousarray(question.numpy()), TOKENS_FOUND, params=how)
         known, place = np.unique(passages, return_inverse=True)
         place = place.reshape(passages.shape)
         best = np.repeat(np.where(passages >= 0, cosines, np.inf).min(1, keepdims=True), len(known), axis=1)
@@ -94,17 +100,22 @@ def open_index(store: Store) -> Index | None:
         inverted: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
     except RuntimeError:  # gone by now, or damaged: an exact search is slower and right
         return None
-    inverted.nprobe = CELLS_READ
     return Index(inverted, until)
 
 
 def recall_with(
-    index: Index, store: Store, later: list[AddressBlock], question: Tensor, weights: Tensor, top: int
+    index: Index,
+    store: Store,
+    later: list[AddressBlock],
+    question: Tensor,
+    weights: Tensor,
+    top: int,
+    only: Collection[int] | None = None,
 ) -> list[Recalled]:
     """`recall`, where `later` are the blocks that hold passages which the index doesn't cover."""
     there = {passage for block in later for passage in block.passages}
-    proposed = [passage for passage in index.candidates(question, weights) if passage not in there]
-    return recall([*later, store.block_of(proposed)], question, weights, top)
+    proposed = [passage for passage in index.candidates(question, weights, only) if passage not in there]
+    return recall([*later, store.block_of(proposed)], question, weights, top, only)
 
 
 def _vectors(addresses: Tensor) -> np.ndarray[Any, Any]:

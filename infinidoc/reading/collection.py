@@ -21,6 +21,7 @@ from infinidoc.reading.own_model import OwnModel
 from infinidoc.reading.quoting import Citing, Quote, find_quotes, is_verbatim
 from infinidoc.reading.readers.choice import OWN, open_reader
 from infinidoc.reading.readers.endpoint import Endpoint
+from infinidoc.reading.scope import EVERYWHERE, Scope
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
     from infinidoc.model.addresses import AddressHead
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import: only what ru
     from infinidoc.reading.summary import IngestProgress, Summary
 
 TOP = 4
+SEARCHED = 10
 MAX_TOKENS = 128
 QUESTION_TOKENS = 1_024  # more than a page: seconds on a slow machine, and no question any more
 WORTH_READING = 0.8  # of the best passage's score: one below it would cost time and mislead a small reader
@@ -230,37 +232,36 @@ class Collection:
         on_text: Callable[[str], None] = lambda text: None,
         reader: str = OWN,
         long: bool = False,
+        scope: Scope = EVERYWHERE,
     ) -> Answer:
         """Answers from the collection, with its sources; `on_text` gets the answer piece by piece.
 
         Recalls the `top` passages that the question needs and has a `reader` read them again, word for word: see
         `reader`. `memory_only` recalls nothing, and answers from the compressive memory. `long` wants one to three
-        sentences instead of a few words, each with the [number] of the source that says so, counted from 1. Every
-        answer goes into the collection's log.
-        Raises InfinidocError for an empty collection, another model, or a question that is empty or doesn't fit the
-        model's window; Unanswered if the reader fails.
+        sentences instead of a few words, each with the [number] of the source that says so, counted from 1. Only
+        documents in `scope` are searched. Every answer goes into the collection's log.
+        Raises InfinidocError for an empty collection, another model, a scope that no document is in, or a question that
+        is empty or doesn't fit the model's window; Unanswered if the reader fails.
         """
         from infinidoc.model.prompts import ANSWER, EXPLANATION
         from infinidoc.reading.answering import NO_ANSWER, NOTHING, refuses
         from infinidoc.reading.readers.reader import ReaderError
         from infinidoc.reading.search import alike_in, in_pieces, one_by_one
 
-        question = clean(question).strip()
-        if not question:
-            raise InfinidocError("the question is empty", 'ask something: infinidoc ask "What is …?"')
-        if self.store.is_empty():
-            raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
+        question = self._cleaned(question)
         if memory_only and not self.store.identity.remembers:
             raise InfinidocError("this collection has no compressive memory", "ask without --memory-only")
         if memory_only and reader != OWN:
             raise InfinidocError("only a collection's own model reads its memory", "ask without --reader")
+        if memory_only and scope != EVERYWHERE:
+            raise InfinidocError("the compressive memory is of all documents", "ask without --memory-only")
         self._check(question, memory_only)
         chosen = self.reader(reader, memory_only)
         began = time.perf_counter()
         timings: dict[str, float] = {}
         found: list[Found] = []
         if not memory_only:
-            found = self._find(question, top)
+            found = self._find(question, top, scope)
             if found and found[0].source.score < self.head.threshold:
                 found = []
             found = [one for one in found if one.source.score >= WORTH_READING * found[0].source.score]
@@ -324,10 +325,25 @@ class Collection:
         return self._readers[name]
 
     @in_turn
-    def recall(self, question: str, top: int = TOP) -> list[Source]:
-        """The passages that a question needs, best first, whether or not they bear on it: no answer, no log."""
+    def search(self, question: str, top: int = SEARCHED, scope: Scope = EVERYWHERE) -> list[Source]:
+        """The passages of documents in `scope` that a question needs, best first, whether or not they bear on it: no
+        answer, no log. Raises InfinidocError as `ask` does."""
+        question = self._cleaned(question)
         self._check(question)
-        return [found.source for found in self._find(question, top)]
+        return [found.source for found in self._find(question, top, scope)]
+
+    def recall(self, question: str, top: int = TOP) -> list[Source]:
+        """`search`, of as many passages as `ask` reads."""
+        return self.search(question, top)
+
+    def _cleaned(self, question: str) -> str:
+        """Raises InfinidocError if there is nothing to ask, or nothing to ask it of."""
+        question = clean(question).strip()
+        if not question:
+            raise InfinidocError("the question is empty", 'ask something: infinidoc ask "What is …?"')
+        if self.store.is_empty():
+            raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
+        return question
 
     def _check(self, question: str, memory_only: bool = False) -> None:
         """Raises InfinidocError for a question that would take minutes."""
@@ -338,10 +354,10 @@ class Collection:
                 "ask for one thing; a text that is to be read goes in with: infinidoc ingest",
             )
 
-    def _find(self, question: str, top: int) -> "list[Found]":
+    def _find(self, question: str, top: int, scope: Scope) -> "list[Found]":
         from infinidoc.reading.search import search
 
-        return search(self.store, self._warmed(), self.load(), self.head, question, top)
+        return search(self.store, self._warmed(), self.load(), self.head, question, top, scope)
 
     def _warmed(self) -> "Warm":
         """The addresses and the memory, read again only when the collection has changed."""

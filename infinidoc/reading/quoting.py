@@ -85,6 +85,12 @@ def is_verbatim(answer: str, quotes: Sequence[Quote]) -> bool | None:
     return all(quote.verbatim for quote in quotes)
 
 
+def marked(question: str, text: str) -> tuple[tuple[int, int], ...]:
+    """The (start, end) of the words of a text that a question asks about, in whatever form it has them."""
+    wanted = content(question)
+    return tuple(word.span() for word in WORD.finditer(text) if wanted.intersection(stems(word[0])))
+
+
 def cite(text: str, shown: Sequence[Shown]) -> str:
     """The text with [n] after each sentence, n being the number (from 1) of the passage that says so.
 
@@ -263,12 +269,9 @@ class _Pages:
             ),
         )
         sentence = self.sentences[best]
-        text = self.shown[sentence.source].text
-        places = [
-            (sentence.source, *word.span())
-            for word in WORD.finditer(text, sentence.start, sentence.end)
-            if wanted.intersection(stems(word[0]))
-        ]
+        text = self.shown[sentence.source].text[sentence.start : sentence.end]
+        begin = sentence.start
+        places = [(sentence.source, begin + first, begin + last) for first, last in marked(part, text)]
         return self._quote(best, best, places, False)
 
     def _quote(self, first: int, last: int, places: Iterable[tuple[int, int, int]], verbatim: bool) -> Quote:
