@@ -99,6 +99,85 @@ def epub(extra: dict[str, str | bytes] | None = None) -> bytes:
     )
 
 
+_OPENDOCUMENT = (
+    "".join(
+        f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{given}:1.0"'
+        for name, given in {
+            **{
+                name: name for name in ("office", "text", "table", "style", "presentation", "chart", "form", "manifest")
+            },
+            "draw": "drawing",
+            "svg": "svg-compatible",
+        }.items()
+    )
+    + ' xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xlink="http://www.w3.org/1999/xlink"'
+)
+_MEDIA = {"text": "text", "spreadsheet": "spreadsheet", "presentation": "presentation", "drawing": "graphics"}
+
+
+def opendocument(
+    kind: str, body: str, automatic: str = "", styles: str = "", extra: dict[str, str | bytes] | None = None
+) -> bytes:
+    """An OpenDocument file; `kind` is "text", "spreadsheet", "presentation" or "drawing"."""
+    content = (
+        f"<office:document-content{_OPENDOCUMENT}><office:automatic-styles>{automatic}</office:automatic-styles>"
+        f"<office:body><office:{kind}>{body}</office:{kind}></office:body></office:document-content>"
+    )
+    return archive(
+        {
+            "mimetype": f"application/vnd.oasis.opendocument.{_MEDIA[kind]}",
+            "META-INF/manifest.xml": f"<manifest:manifest{_OPENDOCUMENT}/>",
+            "content.xml": content,
+            "styles.xml": f"<office:document-styles{_OPENDOCUMENT}>{styles}</office:document-styles>",
+            **(extra or {}),
+        }
+    )
+
+
+def flat_opendocument(kind: str, body: str) -> bytes:
+    """The same in one XML file, such as .fodt."""
+    return (
+        f'<?xml version="1.0"?><office:document{_OPENDOCUMENT} '
+        f'office:mimetype="application/vnd.oasis.opendocument.{_MEDIA[kind]}"><office:body><office:{kind}>{body}'
+        f"</office:{kind}></office:body></office:document>"
+    ).encode()
+
+
+def odt() -> bytes:
+    return opendocument(
+        "text",
+        "<text:h text:outline-level='1'>Prices</text:h><text:p>An apple<text:note><text:note-citation>1"
+        "</text:note-citation><text:note-body><text:p>or two</text:p></text:note-body></text:note> is cheap.</text:p>"
+        "<table:table><table:table-row><table:table-cell><text:p>Fruit</text:p></table:table-cell><table:table-cell>"
+        "<text:p>Price</text:p></table:table-cell></table:table-row></table:table>",
+    )
+
+
+def ods() -> bytes:
+    return opendocument("spreadsheet", sheet("Prices", ["Fruit", "Price"], ["Apple", "3.20"], ["Pear", "0.3"]))
+
+
+def sheet(name: str, *rows: list[str]) -> str:
+    """A table of an OpenDocument; a cell that begins with "<" stands for itself."""
+    cells = [
+        "".join(
+            cell if cell.startswith("<") else f"<table:table-cell><text:p>{cell}</text:p></table:table-cell>"
+            for cell in row
+        )
+        for row in rows
+    ]
+    lines = "".join(f"<table:table-row>{row}</table:table-row>" for row in cells)
+    return f'<table:table table:name="{name}">{lines}</table:table>'
+
+
+def odp() -> bytes:
+    box = "<draw:text-box><text:p>{}</text:p></draw:text-box>"
+    frame = f'<draw:frame presentation:class="{{}}" svg:y="{{}}cm">{box}</draw:frame>'
+    notes = f"<presentation:notes>{frame.format('notes', 1, 'Mention the keeper.')}</presentation:notes>"
+    slide = frame.format("outline", 5, "They are tall.") + frame.format("title", 9, "Lighthouses") + notes
+    return opendocument("presentation", f"<draw:page>{slide}</draw:page>")
+
+
 def rtf() -> bytes:
     """As Word writes it: a heading, a footnote, a comment, a table, a list, a deletion, a page header, two scripts."""
     return rb"""{\rtf1\ansi\ansicpg1252\uc1\deff0{\fonttbl{\f0\froman\fcharset0 Times;}{\f1\fswiss\fcharset204 Arial;}}

@@ -27,6 +27,10 @@ FORMATS = [
     "pptx",
     "xlsx",
     "epub",
+    "odt",
+    "ods",
+    "odp",
+    "fodt",
     "rtf",
     "html",
     "xhtml",
@@ -40,7 +44,8 @@ FORMATS = [
     "txt",
     "py",
 ]
-BINARY = ["pdf", "docx", "pptx", "xlsx", "epub"]
+OPENDOCUMENT = ["odt", "ods", "odp"]
+BINARY = ["pdf", "docx", "pptx", "xlsx", "epub", *OPENDOCUMENT]
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +57,10 @@ def good(tmp_path_factory) -> dict[str, bytes]:
         "pptx": samples.slides(),
         "xlsx": samples.workbook(),
         "epub": samples.epub(),
+        "odt": samples.odt(),
+        "ods": samples.ods(),
+        "odp": samples.odp(),
+        "fodt": samples.flat_opendocument("text", "<text:p>Quince</text:p>"),
         "rtf": samples.rtf(),
         "html": page,
         "xhtml": b'<?xml version="1.0" encoding="utf-8"?>' + page,
@@ -152,7 +161,13 @@ def test_an_encrypted_archive(good):
     assert outcome("a.docx", bytes(data)) == "encrypted"
 
 
-PARTS = {"docx": "document.xml", "pptx": "slide1.xml", "xlsx": "sheet1.xml", "epub": "book.opf"}
+PARTS = {
+    "docx": "document.xml",
+    "pptx": "slide1.xml",
+    "xlsx": "sheet1.xml",
+    "epub": "book.opf",
+    **dict.fromkeys(OPENDOCUMENT, "content.xml"),
+}
 
 
 @pytest.mark.parametrize("suffix", PARTS)
@@ -161,7 +176,7 @@ def test_nothing_that_markup_refers_to_is_fetched(suffix, good, tmp_path):
     (tmp_path / "secret.txt").write_text("Quince")
     doctype = f'<!DOCTYPE x [<!ENTITY e SYSTEM "{(tmp_path / "secret.txt").as_uri()}">]>'.encode()
     members = samples.members(good[suffix])
-    (name,) = (name for name in members if name.endswith("/" + PARTS[suffix]))
+    (name,) = (name for name in members if f"/{name}".endswith("/" + PARTS[suffix]))
     root = re.search(rb"<[^?!][^>]*[^/]>", members[name])
     assert root
     declaration = members[name][: root.start()]
@@ -170,7 +185,7 @@ def test_nothing_that_markup_refers_to_is_fetched(suffix, good, tmp_path):
     assert "Quince" not in (document.text if isinstance(document, Document) else document)
 
 
-@pytest.mark.parametrize("suffix", ["docx", "pptx", "xlsx", "epub"])
+@pytest.mark.parametrize("suffix", ["docx", "pptx", "xlsx", "epub", *OPENDOCUMENT])
 def test_a_zip_bomb_is_not_unpacked(suffix, monkeypatch):
     bomb = samples.archive({"a.xml": b"0" * 600_000, "b.xml": b"0" * 600_000})
     assert len(bomb) < 5000
@@ -243,7 +258,7 @@ def test_half_a_file_is_damaged(suffix, good):
     assert reason.startswith("damaged")
 
 
-@pytest.mark.parametrize("suffix", ["docx", "pptx", "xlsx", "epub"])
+@pytest.mark.parametrize("suffix", ["docx", "pptx", "xlsx", "epub", *OPENDOCUMENT])
 def test_archives_with_strange_insides(suffix, good):
     """Valid zip archives, in which one member at a time is missing, empty or nonsense."""
     with zipfile.ZipFile(io.BytesIO(good[suffix])) as source:

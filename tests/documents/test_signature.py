@@ -99,7 +99,7 @@ def test_archives_say_what_to_do(name, beginning):
 def test_other_documents_say_what_to_do():
     files = samples.archive({"photo.jpg": b"x"})
     assert why_not("a.zip", files) == why_not("a.txt", files) == refusal("a.zip", files[:20]) == "an archive: unpack it"
-    text = samples.archive({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": "<x/>"})
-    assert why_not("a.odt", text) == why_not("a.doc", text) == "OpenDocument: save it as docx, xlsx or pptx"
+    base = samples.archive({"mimetype": "application/vnd.oasis.opendocument.base", "content.xml": "<x/>"})
+    assert why_not("a.odb", base) == why_not("a.odt", base) == "a database or formula of OpenDocument: save it as PDF"
     sheet = b"<?xml version='1.0'?>\n<?mso-application progid='Excel.Sheet'?>\n<Workbook/>"
     assert why_not("a.xls", sheet) == "an old Office format in XML: save it as docx or xlsx"

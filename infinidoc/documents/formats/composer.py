@@ -1,11 +1,20 @@
 """Puts a document together, block by block, and remembers where its places begin."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from infinidoc.documents.charset import clean
 from infinidoc.documents.document import MAX_CHARACTERS, TOO_LONG, Document, Mark, Unreadable
 
 _LABEL = 100  # characters; a heading that is a paragraph in disguise must not fill a citation
+
+
+class Block(NamedTuple):
+    """A paragraph, list item or table row; `gap` stands between it and the block before it."""
+
+    text: str
+    gap: str
+    heading: bool = False
 
 
 class Composer:
@@ -39,6 +48,13 @@ class Composer:
         self._length += len(block)
         if self._length > MAX_CHARACTERS:
             raise Unreadable(TOO_LONG)
+
+    def add_blocks(self, blocks: Iterable[Block]) -> None:
+        """Appends blocks, of which headings begin sections."""
+        for block in blocks:
+            if block.heading:
+                self.mark(f"section {block.text}")
+            self.add(block.text, block.gap)
 
     def document(self, format: str, pages: int = 0, notes: Sequence[str] = ()) -> Document:
         """All that was added. Without any mark, paragraphs are counted; text before the first one is "beginning"."""

@@ -4,14 +4,13 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from infinidoc.documents.charset import decode
 from infinidoc.documents.document import MAX_MARKUP, Document, Unreadable
 from infinidoc.documents.formats import counting
-from infinidoc.documents.formats.composer import Composer
+from infinidoc.documents.formats.composer import Block, Composer
 from infinidoc.documents.formats.rows import describe
 
 _LEFT_OUT = frozenset(
@@ -57,14 +56,6 @@ _REPEATED = 10  # cells for each that a table has, where cells cover rows below
 _TO_THE_END = 1 << 20  # rows: what rowspan="0" means
 
 
-class Block(NamedTuple):
-    """A paragraph, list item or table row of a page; `gap` stands between it and the block before it."""
-
-    text: str
-    gap: str
-    heading: bool = False
-
-
 def read(data: bytes, format: str) -> Document:
     composer = Composer()
     title, blocks = page(data)
@@ -72,10 +63,7 @@ def read(data: bytes, format: str) -> Document:
         composer.mark(f"section {title}")
         if not any(block.heading and block.text == title for block in blocks):
             composer.add(title)
-    for block in blocks:
-        if block.heading:
-            composer.mark(f"section {block.text}")
-        composer.add(block.text, block.gap)
+    composer.add_blocks(blocks)
     return composer.document(format)
 
 

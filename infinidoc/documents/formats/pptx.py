@@ -1,11 +1,11 @@
 """PowerPoint slides: what stands on them, from the title down, tables and charts, comments, the speaker's notes."""
 
-import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from infinidoc.documents.document import Document
 from infinidoc.documents.formats.composer import Composer
+from infinidoc.documents.formats.layout import Box, in_reading_order
 from infinidoc.documents.formats.ooxml.drawing import chosen, graphic, paragraphs
 from infinidoc.documents.formats.ooxml.package import Package, qn
 
@@ -22,15 +22,6 @@ def read(data: bytes, format: str) -> Document:
     for number, part in enumerate(slides, 1):
         reader.add_slide(number, part)
     return reader.composer.document(format, len(slides), reader.notes)
-
-
-class _Box(NamedTuple):
-    """Where a shape stands on its slide, without the margins by which neighbours may overlap."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 class _Reader:
@@ -74,7 +65,7 @@ class _Reader:
         return bases
 
     def _texts(self, shapes: Iterable[Any], part: str, bases: list[list[Any]]) -> Iterator[str]:
-        for shape in _in_reading_order(list(shapes), bases):
+        for shape in _shapes_in_order(list(shapes), bases):
             kind = _kind(shape)
             if shape.tag == qn("p:grpSp"):
                 yield from self._texts(_shapes(shape), part, [])
@@ -131,41 +122,17 @@ def _kind(shape: Any) -> str:
     return "" if placeholder is None else placeholder.get("type", "obj")
 
 
-def _in_reading_order(shapes: list[Any], bases: list[list[Any]]) -> list[Any]:
+def _shapes_in_order(shapes: list[Any], bases: list[list[Any]]) -> list[Any]:
     """The title, then from above to below and from left to right; what has no place comes first."""
     titles = [shape for shape in shapes if _kind(shape) in _TITLES]
     others = [shape for shape in shapes if _kind(shape) not in _TITLES]
     boxes = [_box(shape, bases) for shape in others]
     unplaced = [shape for shape, box in zip(others, boxes, strict=True) if box is None]
-    return titles + unplaced + [others[n] for n in _ordered({n: box for n, box in enumerate(boxes) if box is not None})]
+    placed = {n: box for n, box in enumerate(boxes) if box is not None}
+    return titles + unplaced + [others[n] for n in in_reading_order(placed)]
 
 
-def _ordered(boxes: dict[int, _Box]) -> list[int]:
-    """Cut between rows of shapes, then between columns inside of a row, and so on.
-
-    Where both can be cut, columns go first if they were made one by one, as the numbers tell.
-    """
-    rows, columns = _cut(boxes, 1, 3), _cut(boxes, 0, 2)
-    if len(rows) == len(columns) == 1:
-        return sorted(boxes, key=lambda n: (boxes[n].top, boxes[n].left))
-    made_by_columns = all(max(before) < min(after) for before, after in itertools.pairwise(columns))
-    groups = columns if len(rows) == 1 or (len(columns) > 1 and made_by_columns) else rows
-    return [n for group in groups for n in _ordered(group)]
-
-
-def _cut(boxes: dict[int, _Box], low: int, high: int) -> list[dict[int, _Box]]:
-    """Groups of boxes that no other one reaches into, from one of their sides to the opposite."""
-    groups: list[dict[int, _Box]] = [{}]
-    edge = float("inf")
-    for n, box in sorted(boxes.items(), key=lambda item: item[1][low]):
-        if box[low] >= edge:
-            groups.append({})
-        groups[-1][n] = box
-        edge = box[high] if len(groups[-1]) == 1 else max(edge, box[high])
-    return groups
-
-
-def _box(shape: Any, bases: list[list[Any]]) -> _Box | None:
+def _box(shape: Any, bases: list[list[Any]]) -> Box | None:
     frame = shape.find("/".join(map(qn, _SHAPES[shape.tag].split("/"))))
     if frame is None or frame.find(qn("a:off")) is None:
         twin = _twin(shape, bases[0]) if bases else None
@@ -173,7 +140,7 @@ def _box(shape: Any, bases: list[list[Any]]) -> _Box | None:
     place, size = frame.find(qn("a:off")), frame.find(qn("a:ext"))
     left, top = int(place.get("x", "0")), int(place.get("y", "0"))
     width, height = (0, 0) if size is None else (int(size.get("cx", "0")), int(size.get("cy", "0")))
-    return _Box(left + width / 10, top + height / 10, left + 0.9 * width, top + 0.9 * height)
+    return Box.of(left, top, width, height)
 
 
 def _twin(shape: Any, base: list[Any]) -> Any | None:

@@ -21,6 +21,18 @@ _BEGINNINGS = (
     (b"Rar!\x1a\x07", "rar"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
 )
+_OPENDOCUMENT = {
+    "text": "odt",
+    "spreadsheet": "ods",
+    "presentation": "odp",
+    "graphics": "odg",
+}  # by their media types
+_FLAT = re.compile(
+    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?<office:document\s[^>]{0,8000}?"
+    rb"office:mimetype=[\"']application/vnd\.oasis\.opendocument\.(\w+)"
+)
+
+
 _OTHER_ARCHIVES = frozenset(["gzip", "bzip2", "xz", "7z", "rar", "zstd", "tar"])
 
 # The first member of an archive that is a document; others, such as a folder of photographs, aren't looked into.
@@ -40,7 +52,13 @@ _OLE = (
     ("Book", "an old Office format: save it as xlsx"),
 )
 
-_ARCHIVES = frozenset(["docx", "docm", "pptx", "xlsx", "xlsm", "epub"])
+_OPENDOCUMENT = {"text": "odt", "spreadsheet": "ods", "presentation": "odp", "graphics": "odg"}  # by their media types
+_FLAT = re.compile(
+    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?<office:document\s[^>]{0,8000}?"
+    rb"office:mimetype=[\"']application/vnd\.oasis\.opendocument\.(\w+)"
+)
+
+_ARCHIVES = frozenset(["docx", "docm", "pptx", "xlsx", "xlsm", "epub", *_OPENDOCUMENT.values()])
 _OFFICE = frozenset(["doc", "dot", "xls", "xlt", "ppt", "pps", *_ARCHIVES])
 _BINARY = _OFFICE | {"pdf", "rtf"}
 _TABLES = frozenset(["xls", "xlt", "xlsx", "xlsm"])
@@ -72,6 +90,8 @@ def kind_of(extension: str, data: bytes) -> str:
     head = data[:8192].removeprefix(codecs.BOM_UTF8)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.decode("utf-16", "replace").encode()
+    if flat := _FLAT.match(head):
+        return f"f{_OPENDOCUMENT.get(flat[1].decode(), 'odt')}"
     if extension in _PAGES and _PAGE.match(head):
         return "html"
     if extension in _OFFICE and _WEB_ARCHIVE.match(head):
@@ -90,8 +110,10 @@ def _packed(data: bytes) -> str:
             names = set(archive.namelist())
             if "META-INF/container.xml" in names:
                 return "epub"
-            if "mimetype" in names and archive.read("mimetype").startswith(b"application/vnd.oasis."):
-                return "opendocument"
+            media = archive.open("mimetype").read(100) if "mimetype" in names else b""
+            if media.startswith(b"application/vnd.oasis.opendocument."):
+                kind = media.strip().removesuffix(b"-template").rpartition(b".")[2]
+                return _OPENDOCUMENT.get(kind.decode("latin-1"), "opendocument")
     except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError, OSError, RuntimeError, zlib.error):
         return ""
     return next((kind for name, kind in _MEMBERS.items() if name in names), "")
@@ -104,7 +126,7 @@ def refusal(kind: str, data: bytes) -> str | None:
     if kind == "office-xml":
         return "an old Office format in XML: save it as docx or xlsx"
     if kind == "opendocument":
-        return "OpenDocument: save it as docx, xlsx or pptx"
+        return "a database or formula of OpenDocument: save it as PDF"
     if kind in _OTHER_ARCHIVES or (kind == "zip" and not _DOCUMENT.match(data)):
         return "an archive: unpack it"
     return None

@@ -10,7 +10,7 @@ from infinidoc.documents.formats.ooxml.drawing import chart_titles, paragraphs
 from infinidoc.documents.formats.ooxml.numberformat import BUILTIN
 from infinidoc.documents.formats.ooxml.package import Package, qn
 from infinidoc.documents.formats.ooxml.sheet import Values, grid, unescaped
-from infinidoc.documents.formats.rows import describe
+from infinidoc.documents.formats.sheets import add_sheet, hidden_rows, hidden_sheet
 
 
 def read(data: bytes, format: str) -> Document:
@@ -20,51 +20,21 @@ def read(data: bytes, format: str) -> Document:
     since_1904 = properties is not None and properties.get("date1904") in ("1", "true")
     values = Values(_strings(package), _formats(package), since_1904)
     composer = Composer()
-    pages, notes = 0, []
+    pages = 0
+    notes: list[str] = []
     for sheet in book.iterfind(f"{qn('x:sheets')}/{qn('x:sheet')}"):
         name = sheet.get("name", "")
         relation = package.relations(package.main).get(sheet.get(qn("r:id"), ""))
         if sheet.get("state", "visible") != "visible":
-            notes.append(f"sheet {name} is hidden, and left out")
+            notes.append(hidden_sheet(name))
         elif relation and relation.part in package:
             pages += 1
-            if hidden := _add(composer, name, package, relation.part, values):
-                notes.append(f"{hidden} {'row' if hidden == 1 else 'rows'} of sheet {name} hidden, and left out")
+            hidden: list[int] = []
+            rows = grid(package, relation.part, values, hidden)
+            comments = deque(sorted(_comments(package, relation.part)))
+            add_sheet(composer, name, rows, comments, _drawn(package, relation.part))
+            notes += hidden_rows(name, len(hidden))
     return composer.document(format, pages, notes)
-
-
-def _add(composer: Composer, name: str, package: Package, part: str, values: Values) -> int:
-    """Adds a sheet; how many rows are hidden."""
-    composer.mark(f"sheet {name}", breaks=True)
-    hidden_rows: list[int] = []
-    numbers: list[int] = []  # of the rows in the file, by those of the rows that are shown
-
-    def rows() -> Iterator[list[str | None]]:
-        for number, row in grid(package, part, values, hidden_rows):
-            numbers.append(number)
-            yield row
-
-    comments = deque(sorted(_comments(package, part)))
-    is_empty = True
-
-    def add(line: str, number: int = 0) -> None:
-        nonlocal is_empty
-        if is_empty:
-            composer.add(f"Sheet {name}")
-            is_empty = False
-        composer.mark(f"sheet {name}, row {number}" if number else f"sheet {name}")
-        composer.add(line, "\n")
-
-    for index, line in describe(rows()):
-        number = numbers[index - 1]
-        while comments and comments[0][0] < number:
-            add(comments.popleft()[1])
-        add(line, number)
-    for _, comment in comments:
-        add(comment)
-    for text in _drawn(package, part):
-        add(text)
-    return len(hidden_rows)
 
 
 def _strings(package: Package) -> list[str]:

@@ -1,0 +1,1 @@
+"""What OpenDocument texts, spreadsheets and presentations have in common."""
