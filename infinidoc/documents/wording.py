@@ -41,7 +41,7 @@ def stem(word: str) -> str:
 
 
 class Letters:
-    """A text's letters and digits alone, lower case, decomposed, each with the place that it came from.
+    """A text's letters and digits alone, lower case, decomposed (`signs`), each with the place that it came from.
 
     Neither space, line ends and hyphens inside a word nor punctuation keep two texts from being alike. `articles`
     says whether a, an and the count.
@@ -59,7 +59,7 @@ class Letters:
                 if sign.isalnum() or unicodedata.category(sign)[0] == "M":
                     signs.append(sign)
                     places.append(place)
-        self.signs, self._places = "".join(signs), places
+        self.signs, self.places = "".join(signs), places
 
     def find(self, wanted: "Letters") -> list[tuple[int, int]]:
         """The (start, end) in this text of every place where the other one's words stand whole; they may overlap."""
@@ -68,7 +68,7 @@ class Letters:
         first = self.signs.find(wanted.signs) if size else -1
         while first >= 0:
             if self._is_edge(first) and self._is_edge(first + size):
-                found.append((self._places[first], self._places[first + size - 1] + 1))
+                found.append((self.places[first], self.places[first + size - 1] + 1))
             first = self.signs.find(wanted.signs, first + 1)
         return found
 
@@ -76,7 +76,7 @@ class Letters:
         """Whether a word or a number begins or ends before this sign."""
         if sign in (0, len(self.signs)):
             return True
-        before, after = self._places[sign - 1], self._places[sign]
+        before, after = self.places[sign - 1], self.places[sign]
         left, right = self.text[before], self.text[after]
         if before == after or unicodedata.category(self.signs[sign])[0] == "M":
             return False

@@ -1,0 +1,214 @@
+"""Pages of a PDF: where on one some words stand, and the page as a picture."""
+
+import io
+import itertools
+import math
+import sys
+import time
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from ctypes import c_int
+from typing import Any, NamedTuple
+
+import pypdfium2
+from pypdfium2 import raw
+
+from infinidoc.documents.document import Unreadable
+from infinidoc.documents.formats.pdf_annotations import entries_and_comments
+from infinidoc.documents.wording import Letters
+
+WIDTH = 1_240  # pixels of a drawn page: A4 at 150 to the inch
+PIXELS = 4_000_000  # that it may have at most
+SECONDS = 8.0  # that drawing it may take
+LONGEST = 20_000  # characters that are looked for: more than a page has
+SHORTEST = 8  # letters of a part that is looked for by itself
+ENOUGH = 0.5  # of an excerpt's letters that must be found to mark any
+AROUND = 200  # letters before and after that tell which of several occurrences is meant
+UNITS = 1 << 20  # of a page's width and height: PDFium gives places on it as whole numbers
+
+NOWHERE = "These words can't be found on the page itself, which is shown unmarked."
+PARTLY = "Only some of these words can be found on the page itself."
+
+
+class Box(NamedTuple):
+    """A rectangle on a page as it is shown: turned upright, cropped, with 0, 0 at the upper left and 1, 1 at the lower
+    right."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+Rectangle = tuple[float, float, float, float]
+
+
+class Excerpt(NamedTuple):
+    """Words to be found, and what comes before and after them in the text that was read from the page."""
+
+    before: str
+    words: str
+    after: str
+
+
+class Sign(NamedTuple):
+    """A character that a page shows, and the rectangle that it fills: left, bottom, right and top, in points from the
+    page's lower left corner."""
+
+    character: str
+    rectangle: Rectangle
+    sideways: bool = False
+
+
+def find(source: pypdfium2.PdfDocument, index: int, excerpt: Excerpt) -> tuple[tuple[Box, ...], str]:
+    """The boxes that an excerpt fills on a page (from 0), one for each line, and a note if not all of it is found.
+
+    What was read is no longer what PDFium says stands on the page: lines became paragraphs, hyphens went, entries of
+    forms came in. So letters are looked for. Raises Unreadable for a damaged page.
+    """
+    with _page(source, index) as page:
+        signs = list(_signs(page))
+        there = Letters("".join(sign.character for sign in signs))
+        words = excerpt.words.strip()[:LONGEST]
+        before, wanted, after = Letters(excerpt.before).signs, Letters(words), Letters(excerpt.after).signs
+        boxes: list[Box | None] = []
+        covered = 0
+        for first, size in _found(wanted.signs, there.signs, before, after):
+            covered += size
+            begin, end = there.places[first], there.places[first + size - 1] + 1
+            if size == len(wanted.signs):  # with what stands before its first letter and after its last one
+                begin = max(0, begin - wanted.places[0])
+                end += len(words) - 1 - wanted.places[-1]
+            boxes += [_as_shown(page, *line) for line in _lines(signs[begin:end])]
+    shown = tuple(box for box in boxes if box)
+    if not shown or covered < ENOUGH * len(wanted.signs):
+        return (), NOWHERE if words else ""
+    return shown, PARTLY if covered < len(wanted.signs) else ""
+
+
+def draw(source: pypdfium2.PdfDocument, index: int) -> bytes:
+    """A page (from 0) as PNG, with what is filled into it. Raises Unreadable if it is damaged or takes too long."""
+    with _page(source, index) as page:
+        width, height = page.get_size()
+        scale = min(WIDTH / width, math.sqrt(PIXELS / (width * height)))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        bitmap = pypdfium2.PdfBitmap.new_native(*size, raw.FPDFBitmap_BGR)
+        try:
+            bitmap.fill_rect((255, 255, 255, 255), 0, 0, *size)
+            deadline = time.monotonic() + SECONDS
+            pause = raw.IFSDK_PAUSE(version=1)
+            pypdfium2.internal.set_callback(pause, "NeedToPauseNow", lambda _: time.monotonic() > deadline)
+            where: Any = (bitmap, page, 0, 0, *size, 0, raw.FPDF_ANNOT)
+            status = raw.FPDF_RenderPageBitmap_Start(*where, pause)
+            raw.FPDF_RenderPage_Close(page)
+            if status != raw.FPDF_RENDER_DONE:
+                raise Unreadable("it takes too long" if status == raw.FPDF_RENDER_TOBECONTINUED else "damaged")
+            if source.formenv:
+                raw.FPDF_FFLDraw(source.formenv, *where)
+            file = io.BytesIO()
+            bitmap.to_pil().save(file, "PNG", compress_level=3)
+            return file.getvalue()
+        finally:
+            bitmap.close()
+
+
+@contextmanager
+def _page(source: pypdfium2.PdfDocument, index: int) -> Iterator[pypdfium2.PdfPage]:
+    try:
+        page = source[index]
+    except pypdfium2.PdfiumError:
+        raise Unreadable("this page is damaged") from None
+    try:
+        yield page
+    finally:
+        page.close()
+
+
+def _signs(page: pypdfium2.PdfPage) -> Iterator[Sign]:
+    """What is written on a page, then what is filled into it. What isn't shown is blank."""
+    left, bottom, right, top = page.get_cropbox()
+    textpage = page.get_textpage()
+    try:
+        for index in range(textpage.count_chars()):
+            code = raw.FPDFText_GetUnicode(textpage, index)
+            try:
+                box = textpage.get_charbox(index, loose=True)
+            except pypdfium2.PdfiumError:  # it is nowhere
+                box = (0.0, 0.0, 0.0, 0.0)
+            is_shown = box[0] < right and box[2] > left and box[1] < top and box[3] > bottom
+            sideways = abs(math.sin(raw.FPDFText_GetCharAngle(textpage, index))) > 0.7
+            yield Sign(chr(code) if is_shown and 0 < code <= sys.maxunicode else " ", box, sideways)
+    finally:
+        textpage.close()
+    for text, *edges in entries_and_comments(page)[0]:
+        box = edges[0], edges[1], edges[2], edges[3]
+        yield from (Sign(character, box) for character in f" {text}")
+
+
+def _found(wanted: str, there: str, before: str, after: str) -> Iterator[tuple[int, int]]:
+    """Where a text stands in another, as (start, size): whole, or else the longest parts of it, one after the other."""
+    if whole := list(_occurrences(wanted, there)):
+
+        def alike(start: int) -> int:
+            return _shared(before[::-1], there[:start][::-1]) + _shared(after, there[start + len(wanted) :])
+
+        yield max(whole, key=alike), len(wanted)
+        return
+    place = last = 0
+    while place + SHORTEST <= len(wanted):
+        rest = wanted[place:]
+        size = bisect_left(range(len(rest)), 1, key=lambda size: rest[: size + 1] not in there)
+        if size < SHORTEST:
+            place += 1
+            continue
+        start = max(there.find(rest[:size], last), there.find(rest[:size]))
+        yield start, size
+        place, last = place + size, start + size
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    pairs = itertools.islice(zip(one, other, strict=False), AROUND)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _occurrences(wanted: str, there: str) -> Iterator[int]:
+    start = there.find(wanted) if wanted else -1
+    while start >= 0:
+        yield start
+        start = there.find(wanted, start + 1)
+
+
+def _lines(signs: Iterable[Sign]) -> list[Rectangle]:
+    """The rectangles that characters fill, those of a line as one."""
+    lines: list[Rectangle] = []
+    for character, box, sideways in signs:
+        if character.isspace():
+            continue
+        if lines and _goes_on(lines[-1], box, sideways):
+            line = lines[-1]
+            lines[-1] = min(line[0], box[0]), min(line[1], box[1]), max(line[2], box[2]), max(line[3], box[3])
+        else:
+            lines.append(box)
+    return lines
+
+
+def _goes_on(line: Rectangle, box: Rectangle, sideways: bool) -> bool:
+    """Whether a character stands on the line before it: at its height, and near it."""
+    along, across = (1, 0) if sideways else (0, 1)
+    size = min(line[across + 2] - line[across], box[across + 2] - box[across])
+    shared = min(line[across + 2], box[across + 2]) - max(line[across], box[across])
+    gap = max(line[along], box[along]) - min(line[along + 2], box[along + 2])
+    return shared > 0.5 * size and gap < 2 * size
+
+
+def _as_shown(page: pypdfium2.PdfPage, left: float, bottom: float, right: float, top: float) -> Box | None:
+    """A rectangle in the page's own coordinates as it is shown; None if it isn't."""
+    x, y = c_int(), c_int()
+    corners = []
+    for corner in ((left, bottom), (right, top)):
+        raw.FPDF_PageToDevice(page, 0, 0, UNITS, UNITS, 0, *corner, x, y)
+        corners.append([min(1.0, max(0.0, value.value / UNITS)) for value in (x, y)])
+    (x0, x1), (y0, y1) = (sorted(pair) for pair in zip(*corners, strict=True))
+    return Box(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
