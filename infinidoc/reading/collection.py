@@ -3,11 +3,10 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from fnmatch import fnmatch
 from functools import wraps
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from infinidoc.documents.charset import clean
@@ -17,6 +16,7 @@ from infinidoc.memory.places import Place, existing, place, require
 from infinidoc.memory.records import NO_KERNEL, Citation, Identity, LogEntry, StoredDocument
 from infinidoc.memory.store import Store
 from infinidoc.reading.answers import Answer, Logged, Source, Unanswered, display
+from infinidoc.reading.models import Models
 from infinidoc.reading.own_model import OwnModel
 from infinidoc.reading.quoting import Citing, Quote, find_quotes, is_verbatim
 from infinidoc.reading.readers.choice import OWN, open_reader
@@ -48,7 +48,7 @@ def in_turn(method: Callable[Concatenate["Collection", P], R]) -> Callable[Conca
 
     @wraps(method)
     def waiting(self: "Collection", *args: P.args, **options: P.kwargs) -> R:
-        with self._turn:
+        with self._models.turn:
             return method(self, *args, **options)
 
     return waiting
@@ -72,14 +72,14 @@ class Collection:
         adapter: str | None = None,
         precision: str | None = None,
         memory: bool = True,
+        models: Models | None = None,
     ):
         self.place, self.directory = place, place.directory
-        self._own, self._wanted_memory = OwnModel(model, adapter, precision), memory
-        self._turn = RLock()
+        self._models = models or Models()
+        self._own, self._wanted_memory = OwnModel(model, adapter, precision, self._models), memory
         self._opened: Store | None = None
         self._head: AddressHead | None = None
         self._warm: Warm | None = None
-        self._readers: dict[str, Reader] = {}
 
     @classmethod
     def open(
@@ -90,6 +90,7 @@ class Collection:
         adapter: str | None = None,
         precision: str | None = None,
         memory: bool = True,
+        models: Models | None = None,
     ) -> Self:
         """A collection by name; None or "." is the working directory's own.
 
@@ -97,9 +98,10 @@ class Collection:
         adapter (else the one chosen or shipped for that model; "none" for none), `precision` what its documents are
         read in (fp32, bf16 or int8; else `INFINIDOC_PRECISION`, else the faster one here). Without `memory` it keeps
         addresses and text only, which reads several times as fast. With `create` the collection is made by the first
-        `ingest`; without it, raises InfinidocError if there is none.
+        `ingest`; without it, raises InfinidocError if there is none. Collections that are opened with the same `models`
+        share those, and take turns.
         """
-        return cls(place(name) if create else existing(name), model, adapter, precision, memory)
+        return cls(place(name) if create else existing(name), model, adapter, precision, memory, models)
 
     @in_turn
     def close(self) -> None:
@@ -277,7 +279,7 @@ class Collection:
             citing = Citing([one.shown for one in found], emit)
             hand_on, style = (citing.add, EXPLANATION) if long else (emit, ANSWER)
             try:
-                with self._turn_of_others() if isinstance(chosen, Endpoint) else nullcontext():
+                with self._models.turn.of_others() if isinstance(chosen, Endpoint) else nullcontext():
                     text = chosen.read(question, in_pieces(found), max_tokens, hand_on, style)
                 if long:
                     citing.close(refuses(text))
@@ -320,9 +322,10 @@ class Collection:
 
             base = self.load(to_remember=memory_only)
             return LocalReader(base, None if has_own_reader(base) else self._warmed().state)
-        if name not in self._readers:
-            self._readers[name] = open_reader(name)
-        return self._readers[name]
+        readers = self._models.readers
+        if name not in readers:
+            readers[name] = open_reader(name)
+        return readers[name]
 
     @in_turn
     def search(self, question: str, top: int = SEARCHED, scope: Scope = EVERYWHERE) -> list[Source]:
@@ -366,15 +369,6 @@ class Collection:
         if self._warm is None or self._warm.revision != self.store.revision:
             self._warm = Warm.of(self.store)
         return self._warm
-
-    @contextmanager
-    def _turn_of_others(self) -> Iterator[None]:
-        """Lets other threads go on meanwhile: for what takes long and needs nothing of the collection."""
-        self._turn.release()
-        try:
-            yield
-        finally:
-            self._turn.acquire()
 
     @in_turn
     def log(self, last: int | None = None) -> list[Logged]:

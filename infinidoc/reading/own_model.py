@@ -1,11 +1,14 @@
 """The model that a collection is read and asked with."""
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.records import Identity
 from infinidoc.model.precision import INT8, checked, fastest, wanted
+from infinidoc.reading.models import Loaded, Models
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
     from infinidoc.model.adapters import Adapter
@@ -14,13 +17,19 @@ if TYPE_CHECKING:  # torch and transformers take seconds to import: only what ru
 
 class OwnModel:
     """A base model, its adapter and its precision, by what people asked for and the collection's `Identity`, if it has
-    one yet. `base` is None until it is first needed."""
+    one yet. It is kept by `models`, and loaded when it is first needed."""
 
-    def __init__(self, model: str | None, adapter: str | None, precision: str | None):
+    def __init__(self, model: str | None, adapter: str | None, precision: str | None, models: Models):
         self._wanted_model, self._wanted_adapter = model, adapter
         self._wanted_precision = precision and checked(precision)
-        self.base: BaseModel | None = None
-        self.adapter: Adapter | None = None
+        self._models = models
+        self._last: Callable[[], Loaded | None] = lambda: None  # weak, so that `models` can let it go
+
+    @property
+    def adapter(self) -> "Adapter | None":
+        """That of the model that was loaded last."""
+        last = self._last()
+        return last.adapter if last else None
 
     def name(self, identity: Identity | None) -> str:
         """The base model's: the one asked for, else the one that the collection was read with."""
@@ -32,26 +41,28 @@ class OwnModel:
     def load(self, identity: Identity | None, to_write: bool, to_remember: bool) -> "BaseModel":
         """See `Collection.load`."""
         from infinidoc.model.base import base_digest, ensure
-        from infinidoc.model.loading import load
 
         precision, to_read = self._precision(identity, to_write), not (to_write or to_remember)
-        if self.base is not None and self._suits(self.base, precision, to_write, to_read):
-            return self.base
-        model = self.name(identity)
-        ensure(model)
-        if identity and (found := base_digest(model)) != identity.model_digest:
+        model, adapter = self.name(identity), self._wanted_adapter
+        adapter = identity.adapter if identity and adapter is None else adapter
+
+        def suits(one: Loaded) -> bool:
+            return (one.model, one.wanted) == (model, adapter) and _suits(one, precision, to_write, to_read)
+
+        loaded = self._models.find(suits)
+        if loaded is None:
+            ensure(model)
+        found = loaded.base.digest if loaded else base_digest(model)
+        if identity and found != identity.model_digest:
             raise InfinidocError(
                 f"this collection was read with the model {identity.model} ({identity.model_digest[:12]}), "
                 f"not with {model} ({found[:12]})",
                 "use that model, or ingest into another collection",
             )
-        adapter = self._wanted_adapter
-        adapter = identity.adapter if identity and adapter is None else adapter
-        self.base = None  # two at once would take twice the memory
-        base, self.adapter = load(model, adapter, to_read=to_read, precision=precision)
-        _check(self.adapter, identity)
-        self.base = base
-        return base
+        loaded = loaded or self._models.load(model, adapter, to_read, precision)
+        _check(loaded.adapter, identity)
+        self._last = ref(loaded)
+        return loaded.base
 
     def _precision(self, identity: Identity | None, to_write: bool) -> str:
         from infinidoc.model.base import choose_device
@@ -66,14 +77,14 @@ class OwnModel:
             return identity.precision
         return fastest(choose_device()) if precision == INT8 and not to_write else precision
 
-    def _suits(self, base: "BaseModel", precision: str, to_write: bool, to_read: bool) -> bool:
-        """Whether the loaded one is as it is needed. Any precision but int8 will do to ask."""
-        from infinidoc.model.loading import has_own_reader
 
-        reads = self.adapter is not None and self.adapter.card.reader_layer is not None and to_read
-        return has_own_reader(base) == reads and (
-            base.precision == precision or not (to_write or base.precision == INT8)
-        )
+def _suits(loaded: Loaded, precision: str, to_write: bool, to_read: bool) -> bool:
+    """Whether a loaded one is as it is needed. Any precision but int8 will do to ask."""
+    from infinidoc.model.loading import has_own_reader
+
+    base, adapter = loaded.base, loaded.adapter
+    reads = adapter is not None and adapter.card.reader_layer is not None and to_read
+    return has_own_reader(base) == reads and (base.precision == precision or not (to_write or base.precision == INT8))
 
 
 def _check(adapter: "Adapter | None", identity: Identity | None) -> None:

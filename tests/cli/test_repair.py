@@ -40,7 +40,7 @@ def test_a_healthy_collection_is_whole_and_left_alone(collection):
     assert faults(collection) == []
     done = repair(collection)
     assert (done.faults, done.read_again, done.lost) == ([], [], [])
-    assert collection._own.base is None  # no model was loaded
+    assert collection._models.find(lambda loaded: True) is None  # no model was loaded
     assert {path.name: path.read_bytes() for path in collection.directory.glob("*.safetensors")} == before
 
 

@@ -259,8 +259,7 @@ def run(name, kill_at=None):
             calls += 1
             if calls == kill_at:
                 signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1e-3))
-        collection = Collection.open(name)
-        collection._own = warm._own
+        collection = Collection.open(name, models=warm._models)
         sys.setprofile(count)
         collection.ingest([docs])
         sys.setprofile(None)
