@@ -36,8 +36,8 @@ def content(text: str) -> frozenset[str]:
 
 def stem(word: str) -> str:
     """The beginning that the forms of a lower-case word share, more or less."""
-    short = word[:-1] if len(word) > 3 and word[-1] in "se" else word
-    return short[:PREFIX]
+    short = word.removesuffix("s").removesuffix("e") if len(word) > 3 else word
+    return re.sub(r"y$", "i", short)[:PREFIX]  # city, cities
 
 
 class Letters:

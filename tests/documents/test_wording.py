@@ -52,3 +52,9 @@ def test_words_that_hold_sentences_together_are_no_content():
     assert content("When is the boiler serviced?") == content("the boilers' service")
     assert content("Wann wird er es tun, et pourquoi?") == content("tun")
     assert stems("Zone 30, Q-101") == ["zon", "30", "q", "101"]
+
+
+def test_one_and_several_of_a_thing_are_the_same_word():
+    one = "wine, date, table, page, house, box, city, invoice, day, boss, Jahr"
+    assert stems(one) == stems("wines, dates, tables, pages, houses, boxes, cities, invoices, days, boss, Jahre")
+    assert len(set(stems(one))) == 11
