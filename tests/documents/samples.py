@@ -10,10 +10,13 @@ from pathlib import Path
 import docx
 import openpyxl
 import pptx
+import xlwt
 from pptx.util import Inches
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate
+
+from tests.documents.compound import compound
 
 LONG = "The committee met on Tuesday to discuss the budget of the coming year, which had been put off twice. "
 
@@ -79,6 +82,23 @@ def workbook() -> bytes:
     book.create_sheet("Empty")
     book.create_sheet("Staff").append(["Ann", 41])
     return _saved(book)
+
+
+def old_workbook() -> bytes:
+    """As Excel before 2007 wrote it."""
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Prices")
+    for row, cells in enumerate([["Fruit", "Price"], ["Apple", 3.2], ["Pear", 0.3]]):
+        for column, cell in enumerate(cells):
+            sheet.write(row, column, cell)
+    return _saved(book)
+
+
+def outlook() -> bytes:
+    """A message as Outlook saves it."""
+    texts = {0x0037: "The boiler", 0x0C1A: "Ann Ågren", 0x1000: "It leaks again.\r\n" * 400}
+    streams = {f"__substg1.0_{number:04X}001F": text.encode("utf-16-le") for number, text in texts.items()}
+    return compound({**streams, "__properties_version1.0": bytes(32)})
 
 
 def epub(extra: dict[str, str | bytes] | None = None) -> bytes:

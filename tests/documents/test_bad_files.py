@@ -20,6 +20,7 @@ from infinidoc.documents import formats as readers
 from infinidoc.documents.document import Document, Unreadable
 from infinidoc.documents.formats import archive, load, read_document
 from tests.documents import samples
+from tests.documents.compound import compound
 
 FORMATS = [
     "pdf",
@@ -31,6 +32,8 @@ FORMATS = [
     "ods",
     "odp",
     "fodt",
+    "xls",
+    "msg",
     "rtf",
     "html",
     "xhtml",
@@ -45,7 +48,7 @@ FORMATS = [
     "py",
 ]
 OPENDOCUMENT = ["odt", "ods", "odp"]
-BINARY = ["pdf", "docx", "pptx", "xlsx", "epub", *OPENDOCUMENT]
+BINARY = ["pdf", "docx", "pptx", "xlsx", "epub", "xls", "msg", *OPENDOCUMENT]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,8 @@ def good(tmp_path_factory) -> dict[str, bytes]:
         "ods": samples.ods(),
         "odp": samples.odp(),
         "fodt": samples.flat_opendocument("text", "<text:p>Quince</text:p>"),
+        "xls": samples.old_workbook(),
+        "msg": samples.outlook(),
         "rtf": samples.rtf(),
         "html": page,
         "xhtml": b'<?xml version="1.0" encoding="utf-8"?>' + page,
@@ -142,11 +147,10 @@ def test_an_encrypted_pdf():
     assert outcome("a.pdf", samples.pdf("secret", password="pass")) == "encrypted"
 
 
-def test_encrypted_and_old_office_files():
-    ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500)
+def test_encrypted_office_files():
     for suffix in ("docx", "pptx", "xlsx"):
-        assert outcome(f"a.{suffix}", ole + "EncryptedPackage".encode("utf-16-le")) == "encrypted"
-        assert "old Office format" in str(outcome(f"a.{suffix}", ole))
+        assert outcome(f"a.{suffix}", compound({"EncryptedPackage": bytes(9)})) == "encrypted"
+        assert "Office format" in str(outcome(f"a.{suffix}", compound({"Other": bytes(9)})))
 
 
 def test_an_encrypted_epub():

@@ -8,8 +8,8 @@ import pytest
 from infinidoc.documents.document import Unreadable
 from infinidoc.documents.formats import read_document, refusal
 from tests.documents import samples
+from tests.documents.compound import compound
 
-OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000)
 PAGE = b"<html xmlns:x='urn:schemas-microsoft-com:office:excel'><head><style>td{}</style></head><body><p>Quince"
 
 
@@ -46,6 +46,9 @@ def workbook() -> bytes:
         ("a.txt", samples.pdf("Quince"), "pdf"),
         ("a.docx", samples.pdf("Quince"), "pdf"),
         ("a.txt", b"\r\n" + samples.pdf("Quince"), "pdf"),
+        ("a.doc", samples.old_workbook(), "xls"),
+        ("a.xlsx", samples.old_workbook(), "xls"),
+        ("a.txt", samples.outlook(), "msg"),
         ("a.xls", PAGE, "html"),
         ("a.xls", b"\xef\xbb\xbf\r\n<TABLE><tr><td>Quince", "html"),
         ("a.xls", PAGE.decode().encode("utf-16"), "html"),
@@ -76,16 +79,16 @@ def test_tags_that_were_written_to_be_seen_stay(name):
 @pytest.mark.parametrize(
     ("stream", "reason"),
     [
-        ("WordDocument", "an old Office format: save it as docx"),
-        ("Workbook", "an old Office format: save it as xlsx"),
-        ("PowerPoint Document", "an old Office format: save it as pptx"),
-        ("__properties_version1.0", "an Outlook message: save it as eml"),
+        ("WordDocument", "an old Office format: install LibreOffice, or save it as docx"),
+        ("PowerPoint Document", "an old Office format: install LibreOffice, or save it as pptx"),
         ("EncryptedPackage", "encrypted"),
+        ("Something", "damaged, or an Office format of its own: save it as docx, pptx or xlsx"),
     ],
 )
 @pytest.mark.parametrize("name", ["a.doc", "a.xlsx", "a.txt", "a"])
-def test_old_office_files_say_what_to_do(name, stream, reason):
-    assert why_not(name, OLE + stream.encode("utf-16-le") + bytes(40)) == reason
+def test_old_office_files_say_what_to_do(name, stream, reason, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert why_not(name, compound({stream: bytes(5000)})) == reason
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.gz", "a.pdf", "a"])

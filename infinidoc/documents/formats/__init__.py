@@ -30,6 +30,10 @@ _MODULES = {
     "fods": "opendocument",
     "fodp": "opendocument",
     "fodg": "opendocument",
+    "xls": "xls",
+    "doc": "libreoffice",
+    "ppt": "libreoffice",
+    "msg": "outlook",
     "epub": "epub",
     "rtf": "rtf",
     "eml": "mail",
@@ -82,7 +86,7 @@ def read_document(name: str, data: bytes) -> Document:
     extension = _extension(name)
     kind = kind_of(extension, data)
     if kind == "ole":
-        raise Unreadable("an old Office format: save it as docx, pptx or xlsx")
+        raise Unreadable("damaged, or an Office format of its own: save it as docx, pptx or xlsx")
     if kind == "zip":
         raise Unreadable("an archive: unpack it")
     reader = import_module(f"{__name__}.{_MODULES.get(kind, 'text')}")

@@ -13,7 +13,7 @@ from infinidoc.documents.document import Document, Unreadable
 from infinidoc.documents.formats import html
 from infinidoc.documents.formats.composer import Composer
 
-_HEADERS = ("From", "To", "Cc", "Bcc", "Date", "Subject")
+HEADERS = ("From", "To", "Cc", "Bcc", "Date", "Subject")
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 # What begins a message of a mailbox: an address and a date after a blank line, then a header. Sentences in bodies begin
 # with "From" too, and with times.
@@ -36,7 +36,7 @@ _NESTED = 10  # messages inside of messages
 
 
 def read(data: bytes, format: str) -> Document:
-    mail = _Mail()
+    mail = Mail()
     data = data.removeprefix(codecs.BOM_UTF8).lstrip()
     if b"\n" not in data:
         data = data.replace(b"\r", b"\n")
@@ -79,7 +79,9 @@ def _head(data: bytes, start: int = 0) -> int:
     return blank.end() if blank else len(data)
 
 
-class _Mail:
+class Mail:
+    """Messages become a document, one after the other."""
+
     def __init__(self) -> None:
         self.composer = Composer()
         self.notes: list[str] = []
@@ -87,20 +89,26 @@ class _Mail:
         self.label = ""
 
     def add(self, data: bytes, label: str) -> None:
-        self.label = label
         try:
             message = email.message_from_bytes(data, policy=default)
+            is_whole = True
         except RecursionError:
             message = email.message_from_bytes(data[: _head(data)], policy=default)
+            is_whole = False
+        self.add_message(message, label)
+        if not is_whole:
             self._note("messages inside of messages, too many to read")
+
+    def add_message(self, message: Message, label: str) -> None:
+        self.label = label
         subject = _header(message, "Subject")
-        self.has_headers |= any(name in message for name in (*_HEADERS, "MIME-Version"))
+        self.has_headers |= any(name in message for name in (*HEADERS, "MIME-Version"))
         self.composer.mark(f"{label}: {subject}" if subject else label, breaks=True)
         for block in self._message(message):
             self.composer.add(block)
 
     def _message(self, message: Message, depth: int = 0) -> Iterator[str]:
-        headers = {name: _header(message, name) for name in _HEADERS}
+        headers = {name: _header(message, name) for name in HEADERS}
         yield "\n".join(f"{name}: {value}" for name, value in headers.items() if value)
         attachments: dict[str, None] = {}
         yield from self._part(message, attachments, depth)

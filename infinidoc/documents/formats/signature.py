@@ -6,6 +6,8 @@ import re
 import zipfile
 import zlib
 
+import olefile
+
 from infinidoc.documents.charset import looks_binary
 
 # How files of a kind begin.
@@ -42,22 +44,15 @@ _DOCUMENT = re.compile(
 )
 _MEMBERS = {"word/document.xml": "docx", "xl/workbook.xml": "xlsx", "ppt/presentation.xml": "pptx"}
 
-# Streams of an OLE file, as its directory names them, and what a person can do about it.
-_OLE = (
-    ("EncryptedPackage", "encrypted"),
-    ("WordDocument", "an old Office format: save it as docx"),
-    ("PowerPoint Document", "an old Office format: save it as pptx"),
-    ("__properties_version1.0", "an Outlook message: save it as eml"),
-    ("Workbook", "an old Office format: save it as xlsx"),
-    ("Book", "an old Office format: save it as xlsx"),
-)
-
-_OPENDOCUMENT = {"text": "odt", "spreadsheet": "ods", "presentation": "odp", "graphics": "odg"}  # by their media types
-_FLAT = re.compile(
-    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?<office:document\s[^>]{0,8000}?"
-    rb"office:mimetype=[\"']application/vnd\.oasis\.opendocument\.(\w+)"
-)
-
+# Streams of an OLE file, as its root names them, and what they make of it.
+_OLE = {
+    "encryptedpackage": "encrypted",
+    "worddocument": "doc",
+    "powerpoint document": "ppt",
+    "__properties_version1.0": "msg",
+    "workbook": "xls",
+    "book": "xls",
+}
 _ARCHIVES = frozenset(["docx", "docm", "pptx", "xlsx", "xlsm", "epub", *_OPENDOCUMENT.values()])
 _OFFICE = frozenset(["doc", "dot", "xls", "xlt", "ppt", "pps", *_ARCHIVES])
 _BINARY = _OFFICE | {"pdf", "rtf"}
@@ -81,6 +76,8 @@ def kind_of(extension: str, data: bytes) -> str:
     kind = next((kind for beginning, kind in _BEGINNINGS if bare.startswith(beginning)), "")
     if kind == "zip":
         return _packed(data) or (extension if extension in _ARCHIVES else kind)
+    if kind == "ole":
+        return _compound(data)
     if kind:
         return kind
     if data[257:262] == b"ustar":
@@ -119,10 +116,20 @@ def _packed(data: bytes) -> str:
     return next((kind for name, kind in _MEMBERS.items() if name in names), "")
 
 
+def _compound(data: bytes) -> str:
+    """What an OLE file is; "ole" if it is something else, damaged, or not all there."""
+    try:
+        with olefile.OleFileIO(data) as source:
+            names = {path[0].lower() for path in source.listdir() if len(path) == 1}
+    except Exception:  # it is found damaged in many ways
+        return "ole"
+    return next((kind for name, kind in _OLE.items() if name in names), "ole")
+
+
 def refusal(kind: str, data: bytes) -> str | None:
     """Why nothing reads a file of this kind, or None. `data` may be its beginning: then less is refused."""
-    if kind == "ole":
-        return next((reason for stream, reason in _OLE if stream.encode("utf-16-le") in data), None)
+    if kind == "encrypted":
+        return kind
     if kind == "office-xml":
         return "an old Office format in XML: save it as docx or xlsx"
     if kind == "opendocument":

@@ -9,7 +9,7 @@ from infinidoc.documents.formats.composer import Composer
 from infinidoc.documents.formats.ooxml.drawing import chart_titles, paragraphs
 from infinidoc.documents.formats.ooxml.numberformat import BUILTIN
 from infinidoc.documents.formats.ooxml.package import Package, qn
-from infinidoc.documents.formats.ooxml.sheet import Values, grid, unescaped
+from infinidoc.documents.formats.ooxml.sheet import Values, sheet_rows, unescaped
 from infinidoc.documents.formats.sheets import add_sheet, hidden_rows, hidden_sheet
 
 
@@ -30,7 +30,7 @@ def read(data: bytes, format: str) -> Document:
         elif relation and relation.part in package:
             pages += 1
             hidden: list[int] = []
-            rows = grid(package, relation.part, values, hidden)
+            rows = sheet_rows(package, relation.part, values, hidden)
             comments = deque(sorted(_comments(package, relation.part)))
             add_sheet(composer, name, rows, comments, _drawn(package, relation.part))
             notes += hidden_rows(name, len(hidden))

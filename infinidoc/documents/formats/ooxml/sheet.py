@@ -4,12 +4,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from infinidoc.documents.document import MAX_CHARACTERS, TOO_LONG, Unreadable
 from infinidoc.documents.formats.ooxml.numberformat import number_as_shown, text_as_shown
 from infinidoc.documents.formats.ooxml.package import Package
+from infinidoc.documents.formats.sheets import WIDEST, SheetRow, grid
 
 _COLUMNS, _ROWS = 16_384, 1_048_576  # of the largest sheet
-_WIDEST = 100  # columns that a merged cell names
 _MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]{0,99}?ref=[\"'](\w+):(\w+)[\"']")
 _REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})", re.I)
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -23,61 +22,17 @@ class Values(NamedTuple):
     since_1904: bool
 
 
-class _Row(NamedTuple):
-    number: int
-    is_hidden: bool
-    cells: dict[int, str]  # by column, from 0
-
-
-class _Merge(NamedTuple):
-    right: int
-    bottom: int
-    text: str
-
-
-def grid(package: Package, part: str, values: Values, hidden_rows: list[int]) -> Iterator[tuple[int, list[str | None]]]:
-    """Each row that a person sees, with its number, as `rows.describe` takes it; an empty one where there is a gap.
-
-    Adds the numbers of rows that are hidden, and not empty, to `hidden_rows`. Raises Unreadable for more than
-    MAX_CHARACTERS.
-    """
-    merges = _merges(package, part)
-    reaching: dict[int, _Merge] = {}  # merged cells that go on in rows below, by their first column
+def sheet_rows(
+    package: Package, part: str, values: Values, hidden_rows: list[int]
+) -> Iterator[tuple[int, list[str | None]]]:
+    """The rows of a sheet that a person sees, as `sheets.grid` gives them."""
     hidden: set[int] = set()  # columns
-    before, size = 0, 0
-    for number, is_hidden, cells in _rows(package, part, values, hidden):
-        if number > before + 1:
-            yield number - 1, []
-        before = number
-        reaching = {left: merge for left, merge in reaching.items() if merge.bottom >= number}
-        is_empty = not any(cells.values())
-        if is_empty and number not in merges:
-            if not is_hidden:
-                yield number, []
-            continue
-        cells = cells | {left: merge.text for left, merge in reaching.items()}
-        spans = [(left, merge.right) for left, merge in reaching.items()]
-        for left, right, bottom in merges.pop(number, ()):
-            spans.append((left, right))
-            if bottom > number and cells.get(left):
-                reaching[left] = _Merge(right, bottom, cells[left])
-        covered = {column for left, right in spans for column in range(left + 1, right + 1)}
-        if is_hidden:
-            hidden_rows += [] if is_empty else [number]
-            continue
-        width = 0 if is_empty else 1 + max([*cells, *covered])
-        size += width + sum(map(len, cells.values()))
-        if size > MAX_CHARACTERS:
-            raise Unreadable(TOO_LONG)
-        yield (
-            number,
-            [None if column in covered else cells.get(column, "") for column in range(width) if column not in hidden],
-        )
+    return grid(_rows(package, part, values, hidden), _merges(package, part), hidden, hidden_rows)
 
 
-def _rows(package: Package, part: str, values: Values, hidden: set[int]) -> Iterator[_Row]:
+def _rows(package: Package, part: str, values: Values, hidden: set[int]) -> Iterator[SheetRow]:
     """All rows that the sheet holds. Adds the hidden columns, which come before them, to `hidden`."""
-    row = _Row(0, False, {})
+    row = SheetRow(0, False, {})
     column, cell = -1, {}
     value: list[str] = []
     formula: list[str] = []
@@ -104,7 +59,7 @@ def _rows(package: Package, part: str, values: Values, hidden: set[int]) -> Iter
             elif name == "row":
                 given = attributes.get("r", "")
                 number = int(given) if re.fullmatch("[0-9]{1,7}", given) else 0
-                row = _Row(max(number, row.number + 1), _is_true(attributes.get("hidden")), {})
+                row = SheetRow(max(number, row.number + 1), _is_true(attributes.get("hidden")), {})
                 column = -1
             elif name == "col" and _is_true(attributes.get("hidden")):
                 first, last = int(attributes.get("min", "1")), int(attributes.get("max", "0"))
@@ -156,7 +111,7 @@ def _merges(package: Package, part: str) -> dict[int, list[tuple[int, int, int]]
                 first, last = (_REFERENCE.fullmatch(name.decode("ascii", "replace")) for name in match.groups())
                 if first and last:
                     left = _column(first[1])
-                    right = min(_column(last[1]), left + _WIDEST)
+                    right = min(_column(last[1]), left + WIDEST)
                     merges.setdefault(int(first[2]), []).append((left, right, int(last[2])))
             kept = kept[max(end, len(kept) - 200) :]
     return merges
