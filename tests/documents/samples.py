@@ -88,7 +88,7 @@ def old_workbook() -> bytes:
     """As Excel before 2007 wrote it."""
     book = xlwt.Workbook()
     sheet = book.add_sheet("Prices")
-    for row, cells in enumerate([["Fruit", "Price"], ["Apple", 3.2], ["Pear", 0.3]]):
+    for row, cells in enumerate([["Fruit", "Price"], ["Apple", 3.2], ["Quince", 0.3]]):
         for column, cell in enumerate(cells):
             sheet.write(row, column, cell)
     return _saved(book)
@@ -96,7 +96,7 @@ def old_workbook() -> bytes:
 
 def outlook() -> bytes:
     """A message as Outlook saves it."""
-    texts = {0x0037: "The boiler", 0x0C1A: "Ann Ågren", 0x1000: "It leaks again.\r\n" * 400}
+    texts = {0x0037: "The boiler", 0x0C1A: "Ann Ågren", 0x1000: "Quince again.\r\n" * 400}
     streams = {f"__substg1.0_{number:04X}001F": text.encode("utf-16-le") for number, text in texts.items()}
     return compound({**streams, "__properties_version1.0": bytes(32)})
 
