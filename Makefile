@@ -3,13 +3,14 @@
 # make test   lint, types and tests: what CI runs
 # make wheel  the wheel in an empty environment, without extras
 # make lower  the same with the lowest versions that pyproject.toml admits, and the tests of documents and memory
+# make docs   the documentation as a site, in .cache/site
 # make bench  ingest beside transformers, llama.cpp and RAG, 20 minutes; BENCH=full up to a million tokens, hours
 PYTHON ?= python3.11
 BIN := .venv/bin
 # The base model and the demo's collection stay in the checkout: nothing is left in the user's home.
 export INFINIDOC_HOME ?= $(CURDIR)/.cache/infinidoc
 
-.PHONY: install model demo train bench lint test wheel lower clean
+.PHONY: install model demo train bench docs lint test wheel lower clean
 
 install: .venv/installed
 
@@ -49,6 +50,9 @@ LENGTHS_full := 10k,100k,1m
 bench: model
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.ingest --lengths $(LENGTHS_$(BENCH)) --name $(BENCH)
+
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: install
 	$(BIN)/ruff check .
