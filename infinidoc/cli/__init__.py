@@ -47,6 +47,7 @@ from infinidoc.cli import (  # noqa: E402
     predict,
     readers,
     render,
+    serve,
     tasks,
     train,
 )
@@ -55,6 +56,7 @@ app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)
 app.command("log")(log.log)
+app.command("serve")(serve.serve)
 app.command("learn")(learn.learn)
 app.command("predict")(predict.predict)
 app.command("compare")(compare.compare)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NO_KERNEL = "none"
 LOCAL = ".infinidoc"  # the directory of a project's own collection
+UPLOADS = "uploads"  # below a collection's directory: files that it has a copy of its own of
 
 
 @dataclass(frozen=True)
@@ -191,15 +192,20 @@ def project_of(directory: Path) -> Path | None:
     return Path(os.path.abspath(directory)).parent if directory.name == LOCAL else None
 
 
+def _base(directory: Path) -> Path:
+    """What moves as a whole: a project with its collection, or a named collection."""
+    return project_of(directory) or Path(os.path.abspath(directory))
+
+
 def stored_path(path: str, directory: Path) -> str:
-    """A file's path as the manifest of a collection has it: "./…" in its project, so that the project can be moved."""
-    project = project_of(directory)
-    if project and Path(path).is_absolute() and Path(path).is_relative_to(project):
-        return "./" + Path(path).relative_to(project).as_posix()
+    """A file's path as the manifest of a collection has it: "./…" in its project, or in a named one's own directory, so
+    that these can be moved."""
+    base = _base(directory)
+    if Path(path).is_absolute() and Path(path).is_relative_to(base):
+        return "./" + Path(path).relative_to(base).as_posix()
     return path
 
 
 def absolute_path(stored: str, directory: Path) -> str:
     """The opposite of `stored_path`."""
-    project = project_of(directory)
-    return str(project / stored) if project and stored.startswith("./") else stored
+    return str(_base(directory) / stored) if stored.startswith("./") else stored

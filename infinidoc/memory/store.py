@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from infinidoc.documents.document import Document, Mark
 from infinidoc.files import PRIVATE, replacing
-from infinidoc.memory import tensors
+from infinidoc.memory import tensors, uploads
 from infinidoc.memory.log import AnswerLog
 from infinidoc.memory.migrations import MIGRATIONS
 from infinidoc.memory.records import (
@@ -274,9 +274,9 @@ class Store(AnswerLog):
     ) -> None:
         """Removes and adds documents and replaces the compressive memory, all at once or not at all.
 
-        With a document go all its files and what it was cited for in the log. `named` gives documents that stay another
-        file with the same text, `unnamed` takes files (paths) away from documents that have others. Belongs inside
-        `writing()`.
+        With a document go all its files, the uploaded ones from the disk as well, and what it was cited for in the log.
+        `named` gives documents that stay another file with the same text, `unnamed` takes files (paths) away from
+        documents that have others. Belongs inside `writing()`.
         """
         gone = set(remove)
         query = "SELECT DISTINCT file FROM passages WHERE document = ?"
@@ -290,6 +290,8 @@ class Store(AnswerLog):
             name = tensors.write(self.directory, "state", pack(state))
         now = datetime.now(UTC).isoformat(timespec="seconds")
         away = [stored_path(path, self.directory) for path in (*unnamed, *(file.path for _, file in named))]
+        query = "SELECT path FROM files WHERE document IN (SELECT value FROM json_each(?))"
+        left = {path for (path,) in self._query(query, (json.dumps(sorted(gone)),))} | set(away)
         with self._transaction():
             self._forget_answers(gone)
             self._run_many("DELETE FROM documents WHERE id = ?", [(document,) for document in gone])
@@ -306,6 +308,9 @@ class Store(AnswerLog):
             self._forget_unused(touched)
             self._next_revision()
         self._discard([*touched, old, index.name if index and gone else ""])
+        query = "SELECT path FROM files WHERE path IN (SELECT value FROM json_each(?))"
+        left -= {path for (path,) in self._query(query, (json.dumps(sorted(left)),))}
+        uploads.discard(self.directory, [Path(absolute_path(path, self.directory)) for path in left])
         if gone:
             self._forget_log()
 
@@ -318,11 +323,14 @@ class Store(AnswerLog):
         self._discard([old.name if old else ""])
 
     def name_in_full(self) -> None:
-        """Keeps all paths absolute: a collection that leaves its project. Belongs inside `writing()`."""
+        """Keeps all paths absolute but those of uploads: a collection that leaves its project. Belongs inside
+        `writing()`."""
         with self._transaction():
             for (path,) in self._query("SELECT path FROM files"):
-                whole = absolute_path(path, self.directory)
-                self._run("UPDATE files SET path = ? WHERE path = ?", (whole, path))
+                whole = Path(absolute_path(path, self.directory))
+                own = whole.is_relative_to(self.directory)
+                new = f"./{whole.relative_to(self.directory).as_posix()}" if own else str(whole)
+                self._run("UPDATE files SET path = ? WHERE path = ?", (new, path))
             self._next_revision()
 
     @contextmanager

@@ -46,11 +46,13 @@ class Turn:
     @contextmanager
     def of_others(self) -> Iterator[None]:
         """Lets other threads go on meanwhile: those that have waited have been there when it ends."""
+        depth, self._depth = self._depth, 1
         self.__exit__()
         try:
             yield
         finally:
             self.__enter__()
+            self._depth = depth
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def test_a_turn_goes_to_whoever_has_waited_longest():
             order.append(name)
 
     threads = []
-    with turn:
+    with turn, turn:
         for name in range(5):
             threads.append(threading.Thread(target=take, args=(name,)))
             threads[-1].start()

@@ -1,0 +1,85 @@
+"""`infinidoc serve`."""
+
+import errno
+import os
+import secrets
+import socket
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from infinidoc.cli import render
+from infinidoc.cli.models import fetch
+from infinidoc.cli.options import ReaderOption
+from infinidoc.errors import InfinidocError
+
+TOKEN = "INFINIDOC_TOKEN"
+LAST_SECONDS = 3  # for what is being said when the server ends
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Where others can reach it: an address of this machine, or 0.0.0.0; needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8765,
+    collection: Annotated[
+        list[str] | None, typer.Option("--collection", "-c", metavar="NAME", help="Only this one. Repeatable.")
+    ] = None,
+    reader: ReaderOption = None,
+) -> None:
+    """Serve collections: a web page, a JSON API, and OpenAI-style chat.
+
+    Only this machine can reach it, unless --host says otherwise: then whoever asks needs a token, that of
+    INFINIDOC_TOKEN or one that is printed. /openapi.json describes the API; to OpenAI's clients, at /v1, each
+    collection is a model. It needs infinidoc[serve]; Ctrl-C ends it.
+
+    Examples:
+
+      infinidoc serve
+      infinidoc serve --collection manuals --port 9000
+      infinidoc serve --host 0.0.0.0 --reader http://localhost:11434/v1#qwen3:8b
+    """
+    try:
+        import fastapi  # noqa: F401
+        import python_multipart  # noqa: F401
+        import uvicorn
+    except ImportError as error:
+        raise InfinidocError("the server is an extra", "pip install 'infinidoc[serve]'") from error
+    from infinidoc.reading.readers import choice
+    from infinidoc.reading.readers.endpoint import is_endpoint
+    from infinidoc.serving.app import create
+    from infinidoc.serving.guard import is_loopback
+    from infinidoc.serving.library import Library
+
+    reader = reader or choice.chosen()
+    choice.check(reader)
+    if reader != choice.OWN and not is_endpoint(reader):
+        fetch(reader)
+    given = os.environ.get(TOKEN)
+    if given is not None and not (given.isascii() and given.isprintable() and given.strip()):
+        raise InfinidocError(f"{TOKEN} holds no token", "set it to letters and digits, or unset it")
+    token = given or (None if is_loopback(host) else secrets.token_urlsafe(24))
+    app = create(Library(collection or (), reader), host, token)
+    with _listening(host, port) as listening:
+        found = listening.getsockname()[1]
+        name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+        address = f"http://[{name}]:{found}" if ":" in name else f"http://{name}:{found}"
+        render.out.print(f"infinidoc listens at {address}/" + (f"#token={token}" if token and not given else ""))
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=LAST_SECONDS
+        )
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Raises InfinidocError where nobody can listen."""
+    try:
+        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(place[:2], family=family, backlog=1024)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InfinidocError(f"port {port} is in use", "choose another one with --port") from error
+        reason = (error.strerror or str(error)).lower()
+        raise InfinidocError(f"can't listen at {host}, port {port} ({reason})", "see --host and --port") from error

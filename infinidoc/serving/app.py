@@ -1,0 +1,57 @@
+"""The application: its parts put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+from infinidoc.serving import api, errors, openai
+from infinidoc.serving.desk import Desk
+from infinidoc.serving.guard import Guard
+from infinidoc.serving.jobs import Jobs
+from infinidoc.serving.library import Library
+
+LARGEST_BODY = 1 << 20  # bytes of a question; uploads have a limit of their own
+PAGE = Path(__file__).parent / "page"
+DESCRIPTION = """Asks collections of documents, and fills them. Every answer comes with the passages that it was read
+from. Errors have one shape: `{"error": {"message", "type", "param", "code"}}`."""
+
+
+def create(library: Library, host: str = "127.0.0.1", token: str | None = None, desk: Desk | None = None) -> FastAPI:
+    """The server of a library, as it is reached at `host`; with a `token`, only for those who have it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.library = library
+        app.state.desk, app.state.jobs = desk or Desk(), Jobs(library)
+        yield
+        app.state.jobs.close()
+        app.state.desk.close()
+        library.close()
+
+    app = FastAPI(
+        title="infinidoc",
+        version=version("infinidoc"),
+        description=DESCRIPTION,
+        docs_url=None,  # its page is made of scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        max_body_size=LARGEST_BODY,
+        redirect_slashes=False,
+    )
+    errors.install(app)
+    app.include_router(api.router)
+    app.include_router(openai.router)
+    app.mount("/page", StaticFiles(directory=PAGE, check_dir=False))
+    app.get("/", include_in_schema=False)(page)
+    app.add_middleware(Guard, host=host, token=token)
+    return app
+
+
+def page() -> FileResponse:
+    """The web page."""
+    return FileResponse(PAGE / "index.html")

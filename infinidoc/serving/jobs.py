@@ -1,0 +1,131 @@
+"""Reading documents takes minutes: a job does it, one after the other, and tells how far it is."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+from threading import Event
+from typing import Any, Literal
+
+from infinidoc.memory import uploads
+from infinidoc.reading.summary import IngestProgress, Stopped, Summary
+from infinidoc.serving.errors import busy, described
+from infinidoc.serving.library import Library, Unknown
+
+WAITING = 16
+KEPT = 100  # jobs that are known after their end
+LOOK_SECONDS = 0.2
+State = Literal["waiting", "reading", "done", "stopped", "failed"]
+
+
+class Job:
+    """Some files on their way into a collection."""
+
+    def __init__(self, collection: str, files: list[Path], size: int):
+        self.id, self.collection, self.files = secrets.token_urlsafe(12), collection, files
+        self.state: State = "waiting"
+        self.progress = IngestProgress(files=len(files), bytes_total=size)
+        self.summary: Summary | None = None
+        self.error: dict[str, Any] | None = None
+        self._stop = Event()
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ("done", "stopped", "failed")
+
+    def stop(self) -> None:
+        """Ends it soon: what was read by then stays."""
+        self._stop.set()
+        if self.state == "waiting":
+            self.state = "stopped"
+
+    def run(self, library: Library) -> None:
+        """In a thread of its own."""
+        if self._stop.is_set():
+            self.state = "stopped"
+            return
+        self.state = "reading"
+
+        def notify(progress: IngestProgress) -> None:
+            self.progress = replace(progress)
+            if self._stop.is_set():
+                raise KeyboardInterrupt
+            with library.models.turn.of_others():  # questions go first
+                pass
+
+        try:
+            with library.open(self.collection, create=True) as collection:
+                try:
+                    self.summary, end = collection.ingest(self.files, notify=notify), "done"
+                except Stopped as stopped:
+                    self.summary, end = stopped.summary, "stopped"
+                held = collection.store.files_read()
+                uploads.discard(collection.directory, [file for file in self.files if str(file) not in held])
+            self.state = "stopped" if end == "stopped" else "done"
+        except (Exception, KeyboardInterrupt) as error:
+            _, self.error = described(error) if isinstance(error, Exception) else (0, None)
+            self.state = "failed" if self.error else "stopped"
+
+    def to_dict(self) -> dict[str, Any]:
+        summary = asdict(self.summary) if self.summary else None
+        return {
+            "job": self.id,
+            "collection": self.collection,
+            "state": self.state,
+            "progress": asdict(self.progress),
+            "summary": summary,
+            "error": self.error,
+        }
+
+    async def watch(self) -> AsyncIterator[None]:
+        """Yields at once, whenever it has gone on, and when it has ended."""
+        seen = None
+        while seen is None or not seen[1]:
+            now = self.progress, self.ended
+            if now != seen:
+                yield
+            seen = now
+            if not self.ended:
+                await asyncio.sleep(LOOK_SECONDS)
+
+
+class Jobs:
+    """All of them, one after the other, beside the questions."""
+
+    def __init__(self, library: Library):
+        self._library = library
+        self._pool = ThreadPoolExecutor(1, "job")
+        self._jobs: dict[str, Job] = {}
+
+    def begin(self, collection: str, files: list[Path], size: int) -> Job:
+        job = Job(collection, files, size)
+        self._jobs[job.id] = job
+        self._pool.submit(job.run, self._library)
+        for old in [one for one in self._jobs.values() if one.ended][:-KEPT]:
+            del self._jobs[old.id]
+        return job
+
+    def check(self) -> None:
+        """Raises Refused if too many wait already."""
+        if sum(not job.ended for job in self._jobs.values()) >= WAITING:
+            raise busy(f"{WAITING} uploads are waiting already")
+
+    def find(self, identifier: str) -> Job:
+        """Raises Unknown."""
+        if identifier not in self._jobs:
+            raise Unknown(f"there is no job {identifier!r}", "those of the last hundred uploads are known")
+        return self._jobs[identifier]
+
+    def reads_into(self, collection: str) -> bool:
+        return any(job.collection == collection and not job.ended for job in self._jobs.values())
+
+    def do(self, work: Callable[[], None]) -> "asyncio.Future[None]":
+        """Has something else done that changes a collection."""
+        return asyncio.wrap_future(self._pool.submit(work))
+
+    def close(self) -> None:
+        for job in self._jobs.values():
+            job.stop()
+        self._pool.shutdown(cancel_futures=True)
