@@ -47,6 +47,7 @@ from infinidoc.cli import (  # noqa: E402
     predict,
     readers,
     render,
+    search,
     serve,
     tasks,
     train,
@@ -54,6 +55,7 @@ from infinidoc.cli import (  # noqa: E402
 
 app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
+app.command("search")(search.search)
 app.command("chat")(chat.chat)
 app.command("log")(log.log)
 app.command("serve")(serve.serve)

@@ -1,6 +1,5 @@
 """`infinidoc ask`."""
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,16 +11,22 @@ import typer
 
 from infinidoc.cli import given, render
 from infinidoc.cli.loading import ready_to_answer
-from infinidoc.cli.options import STARTED, CollectionOption, JsonOption, ReaderOption
+from infinidoc.cli.options import (
+    STARTED,
+    CollectionOption,
+    JsonOption,
+    ReaderOption,
+    SinceOption,
+    TypeOption,
+    WithinOption,
+)
+from infinidoc.cli.sources import print_quotes, print_sources
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
-    from infinidoc.reading.answers import Answer, Source
+    from infinidoc.reading.answers import Answer
 
-SHOWN_CHARACTERS = 240
 SHOWN_NOTES = 5
-ALL_ELSEWHERE = "These words stand in none of the passages shown: read them before you rely on it."
-SOME_ELSEWHERE = "Not all of these words stand in the passages shown: read them before you rely on it."
 
 
 def ask(
@@ -37,6 +42,9 @@ def ask(
     ] = False,
     long: Annotated[bool, typer.Option("--long", help="One to three sentences, with numbered sources.")] = False,
     reader: ReaderOption = None,
+    within: WithinOption = None,
+    type_: TypeOption = None,
+    since: SinceOption = None,
     json: JsonOption = False,
 ) -> None:
     """Ask a collection, and see where the answer stands.
@@ -46,6 +54,7 @@ def ask(
       infinidoc ask "When is the boiler serviced?"
       infinidoc ask --collection manuals --top 8 "How is the filter changed?"
       infinidoc ask --reader http://localhost:11434/v1#qwen3:8b "What did the committee decide, and why?"
+      infinidoc ask --in 'minutes/' --type pdf --since 2024 "Who was elected?"
       infinidoc ask --long "Why was the repair of the roof put off?"
       infinidoc ask --file questions.txt --json > answers.jsonl
       echo "Who wrote the minutes?" | infinidoc ask -
@@ -54,9 +63,10 @@ def ask(
     from infinidoc.reading.collection import Collection
     from infinidoc.reading.readers import choice
 
-    wanted = gather(questions or [], file)
+    wanted = given.questions(questions or [], file, "ask")
     reader = reader or (choice.OWN if memory_only else choice.chosen())
     with Collection.open(collection, create=False) as target:
+        scope = given.scope(target, within, type_, since)
         ready_to_answer(target, reader)
         ready = time.perf_counter()
         if memory_only and target.store.identity.remembers and target.gates_are_closed():
@@ -70,7 +80,7 @@ def ask(
                 render.out.write(("\n" if number else "") + question + "\n", style="bold")
             try:
                 answer, first = answered(
-                    partial(target.ask, question, top, max_tokens, memory_only, reader=reader, long=long),
+                    partial(target.ask, question, top, max_tokens, memory_only, reader=reader, long=long, scope=scope),
                     aloud=not json,
                 )
             except InfinidocError as error:  # one that is too long, say; the next one may not be
@@ -111,51 +121,6 @@ def answered(ask: "Callable[..., Answer]", aloud: bool = True) -> "tuple[Answer,
         if aloud and heard:
             render.out.print()
     return answer, heard[0]
-
-
-def gather(questions: list[str], file: Path | None) -> list[str]:
-    """All questions: arguments first, "-" replaced by the lines of standard input, then the file's lines."""
-    wanted: list[str] = []
-    for question in questions:
-        wanted += given.lines() if question == "-" else [given.argument(question).strip()]
-    if file is not None:
-        wanted += given.lines(file)
-    wanted = [question for question in wanted if question]
-    if not wanted:
-        raise InfinidocError("no question", 'ask something: infinidoc ask "What is …?"')
-    return wanted
-
-
-def print_quotes(answer: "Answer") -> None:
-    """What the answer was read from, its words marked; or that its words don't stand there."""
-    for quote in answer.quotes:
-        render.out.write("\n  ")
-        done = 0
-        for start, end in quote.marks:
-            render.out.write(_in_line(quote.text[done:start]))
-            render.out.write(_in_line(quote.text[start:end]), style="bold underline")
-            done = end
-        render.out.write(_in_line(quote.text[done:]) + "\n")
-        render.out.print(f"  {quote.document}, {quote.place}", style="cyan")
-    if answer.verbatim is False:
-        partly = any(quote.marks for quote in answer.quotes)
-        render.out.write("\n" + (SOME_ELSEWHERE if partly else ALL_ELSEWHERE) + "\n", style="yellow")
-
-
-def _in_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text)
-
-
-def print_sources(sources: "list[Source]") -> None:
-    if not sources:
-        return
-    render.out.write("\nSources\n", style="bold")
-    for number, source in enumerate(sources, 1):
-        render.out.print(f"{number}. {source.document}, {source.place}", style="cyan", end="")
-        render.out.print(f"  {source.score:.2f}", style="dim")
-        if source.also_in:
-            render.out.print(f"   also in {', '.join(source.also_in)}", style="cyan")
-        render.out.print(f"   {render.shortened(source.text, SHOWN_CHARACTERS)}", style="dim")
 
 
 def print_times(answer: "Answer", first: float, total: float, loading: float) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infinidoc.cli import given, render
-from infinidoc.cli.ask import answered, print_quotes
+from infinidoc.cli.ask import answered
 from infinidoc.cli.loading import ready_to_answer
-from infinidoc.cli.options import CollectionOption, ReaderOption
+from infinidoc.cli.options import CollectionOption, ReaderOption, SinceOption, TypeOption, WithinOption
+from infinidoc.cli.sources import print_place, print_quotes
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def chat(
     top: Annotated[int, typer.Option(min=1, max=50, help="How many passages to read again.")] = 4,
     max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="The longest answer, in tokens.")] = 128,
     reader: ReaderOption = None,
+    within: WithinOption = None,
+    type_: TypeOption = None,
+    since: SinceOption = None,
 ) -> None:
     """Ask one question after the other: the model is loaded once, and each answer takes a second or two.
 
@@ -36,6 +40,7 @@ def chat(
 
       infinidoc chat
       infinidoc chat --collection manuals < questions.txt
+      infinidoc chat --in 'minutes/2024-*'
     """
     from infinidoc.reading.answers import Unanswered
     from infinidoc.reading.collection import Collection
@@ -44,21 +49,22 @@ def chat(
 
     reader = reader or choice.chosen()
     with Collection.open(collection, create=False) as target:
+        scope = given.scope(target, within, type_, since)
         ready_to_answer(target, reader)
         if reader != choice.OWN:
             render.note(f"answers are given by {reader}")
         conversation = Conversation(target)
         for question in questions():
             try:
-                answer, _ = answered(partial(conversation.ask, question, top, max_tokens, reader=reader))
+                answer, _ = answered(partial(conversation.ask, question, top, max_tokens, reader=reader, scope=scope))
                 if answer.question != question:
                     render.note(f"asked as: {answer.question}")
                 print_quotes(answer)
-                print_sources(answer.sources)
+                print_best(answer.sources)
             except InfinidocError as error:  # a question that is too long, say; the next one may not be
                 render.error(str(error))
                 if isinstance(error, Unanswered):
-                    print_sources(error.sources)
+                    print_best(error.sources)
 
 
 def questions() -> Iterator[str]:
@@ -83,9 +89,8 @@ def questions() -> Iterator[str]:
             yield line
 
 
-def print_sources(sources: "list[Source]") -> None:
+def print_best(sources: "list[Source]") -> None:
     """The best sources, in a line each."""
     for source in sources[:SHOWN_SOURCES]:
-        render.out.print(f"  {source.document}, {source.place}", style="cyan", end="")
-        render.out.print(f"  {source.score:.2f}", style="dim")
+        print_place(source, "  ")
     render.out.print()

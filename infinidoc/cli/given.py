@@ -2,9 +2,15 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infinidoc.errors import InfinidocError
+
+if TYPE_CHECKING:
+    from infinidoc.reading.collection import Collection
+    from infinidoc.reading.scope import Scope
 
 
 def argument(text: str) -> str:
@@ -30,3 +36,27 @@ def lines(file: Path | None = None) -> list[str]:
     except Unreadable as error:
         raise InfinidocError(f"{name} is no text ({error})", "give one per line") from error
     return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def questions(arguments: Sequence[str], file: Path | None, command: str) -> list[str]:
+    """All questions: arguments first, "-" replaced by the lines of standard input, then the file's lines."""
+    wanted: list[str] = []
+    for question in arguments:
+        wanted += lines() if question == "-" else [argument(question).strip()]
+    if file is not None:
+        wanted += lines(file)
+    wanted = [question for question in wanted if question]
+    if not wanted:
+        raise InfinidocError("no question", f'ask something: infinidoc {command} "What is …?"')
+    return wanted
+
+
+def scope(
+    collection: "Collection", within: Sequence[str] | None, kinds: Sequence[str] | None, since: str | None
+) -> "Scope":
+    """What --in, --type and --since mean. Raises InfinidocError if no document of the collection is meant."""
+    from infinidoc.reading.scope import Scope, day
+
+    wanted = Scope(tuple(within or ()), tuple(kinds or ()), day(since) if since is not None else None)
+    wanted.files(collection.store)
+    return wanted

@@ -27,11 +27,18 @@ def loading(what: str) -> Iterator[None]:
         gc.enable()
 
 
-def loaded(target: "Collection | Task", to_write: bool = False) -> None:
+def loaded(target: "Collection | Task", **purpose: bool) -> None:
     """Loads a collection's or a task's model: a bar while it is fetched the first time, a spinner while it loads."""
     fetch(target.model)
     with loading("the model"):
-        target.load(*[True] * to_write)  # a task has one precision
+        target.load(**purpose)
+
+
+def ready_to_search(target: "Collection", only: bool = True) -> None:
+    """Loads what finds passages: the collection's model, and, if they are not the `only` thing wanted, its reader."""
+    if not target.documents():
+        raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
+    loaded(target, to_search=only)
 
 
 def ready_to_answer(target: "Collection", reader: str) -> None:
@@ -40,9 +47,7 @@ def ready_to_answer(target: "Collection", reader: str) -> None:
     from infinidoc.reading.readers.endpoint import is_endpoint
 
     choice.check(reader)
-    if not target.documents():
-        raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
-    loaded(target)
+    ready_to_search(target, only=reader != choice.OWN)
     if reader != choice.OWN and not is_endpoint(reader):
         fetch(reader)
         with loading("the reader"):

@@ -41,4 +41,27 @@ ReaderOption = Annotated[
         "endpoint as URL#MODEL; default: what infinidoc readers use chose, else own.",
     ),
 ]
+WithinOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--in",
+        metavar="GLOB",
+        help="Search only documents whose path matches: a folder, a file or a pattern as in .gitignore; repeatable.",
+    ),
+]
+TypeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--type", metavar="FORMAT", help="Search only documents of this format, such as pdf or docx; repeatable."
+    ),
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="DATE",
+        help="Search only documents whose file was last changed on that day or later, as of when it was read: "
+        "2024-05-31, 2024-05 or 2024.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]

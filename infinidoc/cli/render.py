@@ -56,19 +56,19 @@ class Printer:
             self._console = Console(stderr=self._to_stderr, emoji=False, highlight=False)
         return self._console
 
-    def print(self, text: object = "", style: str = "", end: str = "\n") -> None:
-        """One line, or a part of one."""
-        self._write(printable(str(text)), style, end)
+    def print(self, text: object = "", style: str = "", end: str = "\n", link: str = "") -> None:
+        """One line, or a part of one; a `link` is there where colours are, for terminals that know them (OSC 8)."""
+        self._write(printable(str(text)), style, end, link)
 
     def write(self, text: str, style: str = "") -> None:
         """Text, whose tabs and newlines are its own, at once."""
         self._write(printable(text, keep="\t\n"), style, "")
 
-    def _write(self, text: str, style: str, end: str) -> None:
+    def _write(self, text: str, style: str, end: str, link: str = "") -> None:
         if style and self.stream.isatty() and self.console.color_system and not self.console.no_color:
             from rich.style import Style
 
-            text = Style.parse(style).render(text)
+            text = (Style.parse(style) + Style(link=printable(link) or None)).render(text)
         self.stream.write(text + end)
         self.stream.flush()
 

@@ -129,14 +129,15 @@ class Collection:
         return self._own.name(self._identity)
 
     @in_turn
-    def load(self, to_write: bool = False, to_remember: bool = False) -> "BaseModel":
+    def load(self, to_write: bool = False, to_remember: bool = False, to_search: bool = False) -> "BaseModel":
         """Loads the base model and its adapter now (pulling it first if need be), rather than at the first need.
 
         `to_write` loads it as the collection's documents are read in; questions are asked in the faster one of fp32 and
-        bf16, with the adapter's reader, or, `to_remember`, with the memory behind the window. Raises InfinidocError if
-        the collection was read with another model, adapter or precision.
+        bf16, with the adapter's reader, or, `to_remember`, with the memory behind the window. `to_search` is content
+        with any that is loaded, and else loads neither. Raises InfinidocError if the collection was read with another
+        model, adapter or precision.
         """
-        return self._own.load(self._identity, to_write, to_remember)
+        return self._own.load(self._identity, to_write, to_remember, to_search)
 
     @property
     def _identity(self) -> Identity | None:
@@ -257,8 +258,8 @@ class Collection:
             raise InfinidocError("only a collection's own model reads its memory", "ask without --reader")
         if memory_only and scope != EVERYWHERE:
             raise InfinidocError("the compressive memory is of all documents", "ask without --memory-only")
-        self._check(question, memory_only)
         chosen = self.reader(reader, memory_only)
+        self._check(question)
         began = time.perf_counter()
         timings: dict[str, float] = {}
         found: list[Found] = []
@@ -292,7 +293,7 @@ class Collection:
         timings["total"] = time.perf_counter() - began
 
         def likeness() -> list[float]:
-            return alike_in(self.store, self.load(), self.head, question, found)
+            return alike_in(self.store, self.load(to_search=True), self.head, question, found)
 
         quotes: list[Quote] = []
         if answered and text != NO_ANSWER:
@@ -348,10 +349,10 @@ class Collection:
             raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
         return question
 
-    def _check(self, question: str, memory_only: bool = False) -> None:
+    def _check(self, question: str) -> None:
         """Raises InfinidocError for a question that would take minutes."""
         begin = question[: QUESTION_TOKENS * 10]  # of more than this nobody needs to know how many tokens it has
-        if len(begin) < len(question) or len(self.load(to_remember=memory_only).encode(begin)) > QUESTION_TOKENS:
+        if len(begin) < len(question) or len(self.load(to_search=True).encode(begin)) > QUESTION_TOKENS:
             raise InfinidocError(
                 f"the question is too long: {len(question):,} characters, more than {QUESTION_TOKENS:,} tokens",
                 "ask for one thing; a text that is to be read goes in with: infinidoc ingest",
@@ -360,7 +361,7 @@ class Collection:
     def _find(self, question: str, top: int, scope: Scope) -> "list[Found]":
         from infinidoc.reading.search import search
 
-        return search(self.store, self._warmed(), self.load(), self.head, question, top, scope)
+        return search(self.store, self._warmed(), self.load(to_search=True), self.head, question, top, scope)
 
     def _warmed(self) -> "Warm":
         """The addresses and the memory, read again only when the collection has changed."""

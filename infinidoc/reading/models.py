@@ -57,12 +57,14 @@ class Turn:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A base model as it was asked for by name, with the adapter that was wanted for it and the one that it got."""
+    """A base model as it was asked for by name, with the adapter that was wanted for it and the one that it got; if it
+    is `bare`, neither a reader nor a memory of that one is attached."""
 
     model: str
     wanted: str | None
     base: "BaseModel"
     adapter: "Adapter | None"
+    bare: bool
 
 
 class Models:
@@ -84,11 +86,12 @@ class Models:
             self._loaded.append(found)
         return found
 
-    def load(self, model: str, adapter: str | None, to_read: bool, precision: str) -> Loaded:
+    def load(self, model: str, adapter: str | None, to_read: bool, precision: str, bare: bool) -> Loaded:
         """See `infinidoc.model.loading.load`."""
         from infinidoc.model.loading import load
 
         del self._loaded[: max(0, len(self._loaded) + 1 - self._most)]  # first: one more at once would take more memory
-        loaded = Loaded(model, adapter, *load(model, adapter, to_read=to_read, precision=precision))
+        found = load(model, adapter, to_read=to_read, precision=precision, bare=bare)
+        loaded = Loaded(model, adapter, *found, bare)
         self._loaded.append(loaded)
         return loaded

@@ -38,16 +38,20 @@ class OwnModel:
         chosen = self._wanted_model or os.environ.get("INFINIDOC_MODEL")
         return base_name(chosen or (identity.model if identity else None))
 
-    def load(self, identity: Identity | None, to_write: bool, to_remember: bool) -> "BaseModel":
+    def load(
+        self, identity: Identity | None, to_write: bool, to_remember: bool = False, to_search: bool = False
+    ) -> "BaseModel":
         """See `Collection.load`."""
         from infinidoc.model.base import base_digest, ensure
 
-        precision, to_read = self._precision(identity, to_write), not (to_write or to_remember)
+        precision, to_read = self._precision(identity, to_write), not (to_write or to_remember or to_search)
         model, adapter = self.name(identity), self._wanted_adapter
         adapter = identity.adapter if identity and adapter is None else adapter
 
         def suits(one: Loaded) -> bool:
-            return (one.model, one.wanted) == (model, adapter) and _suits(one, precision, to_write, to_read)
+            return (one.model, one.wanted) == (model, adapter) and (
+                one.base.precision != INT8 if to_search else _suits(one, precision, to_write, to_read)
+            )
 
         loaded = self._models.find(suits)
         if loaded is None:
@@ -59,7 +63,7 @@ class OwnModel:
                 f"not with {model} ({found[:12]})",
                 "use that model, or ingest into another collection",
             )
-        loaded = loaded or self._models.load(model, adapter, to_read, precision)
+        loaded = loaded or self._models.load(model, adapter, to_read, precision, to_search)
         _check(loaded.adapter, identity)
         self._last = ref(loaded)
         return loaded.base
@@ -84,7 +88,8 @@ def _suits(loaded: Loaded, precision: str, to_write: bool, to_read: bool) -> boo
 
     base, adapter = loaded.base, loaded.adapter
     reads = adapter is not None and adapter.card.reader_layer is not None and to_read
-    return has_own_reader(base) == reads and (base.precision == precision or not (to_write or base.precision == INT8))
+    any_will_do = not (to_write or base.precision == INT8)
+    return not loaded.bare and has_own_reader(base) == reads and (base.precision == precision or any_will_do)
 
 
 def _check(adapter: "Adapter | None", identity: Identity | None) -> None:

@@ -81,7 +81,8 @@ def test_ask_json_is_one_object_per_question(filled, docs):
         "notes"
     }
     assert keys == answers[0].keys()
-    assert {"document", "path", "place", "score", "text", "also_in"} == answers[0]["sources"][0].keys()
+    source = {"document", "path", "place", "score", "text", "also_in", "id", "start", "end", "marks"}
+    assert source == answers[0]["sources"][0].keys()
     piped = filled("ask", "-", "--json", "--max-tokens", "2", stdin="Which ship carries salt?\n")[1]
     assert json.loads(piped)["answer"] == answers[0]["answer"]
 

@@ -26,6 +26,7 @@ COLLECTION = STORE | {"pathspec"}
 COMMANDS = {
     "nonsense": set(),
     "ask": COLLECTION,
+    "search": COLLECTION,
     "collections list": STORE | {"rich"},
     "collections show": STORE,
     "collections rename . ships": STORE,

@@ -3,13 +3,13 @@
 import json
 import sys
 
-from infinidoc.cli.ask import ALL_ELSEWHERE, SOME_ELSEWHERE
+from infinidoc.cli.sources import ALL_ELSEWHERE, SOME_ELSEWHERE
 from infinidoc.reading import answering
 from tests.cli.test_render import on_a_terminal
 
 SHOW = """
 import sys
-from infinidoc.cli.ask import print_quotes
+from infinidoc.cli.sources import print_quotes
 from infinidoc.reading.answers import Answer
 from infinidoc.reading.quoting import Quote
 quote = Quote(sys.argv[1], "a\\x1b.txt", "line 3", 0, 0, 9, ((4, 7),), True)

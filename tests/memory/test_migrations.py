@@ -1,5 +1,6 @@
 """A collection that an older infinidoc made opens, is brought up to date, and keeps everything that took hours."""
 
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -119,3 +120,18 @@ def test_where_it_can_not_be_written_it_is_read_as_it_would_be(directory, monkey
 
 def test_text_that_is_no_unicode_has_a_content_digest_too():
     assert len({content_digest(text, marks) for text in ("a", "\ud800") for marks in ("[]", '[[0, "page 1"]]')}) == 4
+
+
+def test_files_get_the_time_of_their_last_change_or_else_of_their_reading(directory):
+    docs = directory.parent / "docs"
+    docs.mkdir()
+    for name, changed in (("bread.txt", 1e9), ("door.txt", 4e9)):  # 2001; 2096, so after it was read
+        (docs / name).write_text("whatever is there now")
+        os.utime(docs / name, (changed, changed))
+    with Store.open(directory) as store:
+        read = store.documents()[0].ingested_at
+        assert {Path(file.path).name: file.modified for file in store.held_files()} == {
+            "bread.txt": "2001-09-09T01:46:40+00:00",
+            "copy.txt": read,
+            "door.txt": read,
+        }
