@@ -15,12 +15,18 @@ export INFINIDOC_HOME ?= $(CURDIR)/.cache/infinidoc
 install: .venv/installed
 
 # Of 17,000 modules few are ever imported: those are compiled then, and not all of them now, which takes a minute.
+PIP = test -d .venv || $(PYTHON) -m venv .venv; \
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 .venv/installed: pyproject.toml constraints.txt
-	test -d .venv || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	$(PIP) -e '.[dev]'
+	touch .venv/core $@
+
+# What the demo needs, which is what people get who install the package.
+.venv/core: pyproject.toml constraints.txt
+	$(PIP) -e .
 	touch $@
 
-model: install
+model: .venv/core
 	$(BIN)/infinidoc models pull
 
 demo: model
