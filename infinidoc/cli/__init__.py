@@ -51,9 +51,11 @@ from infinidoc.cli import (  # noqa: E402
     serve,
     tasks,
     train,
+    watch,
 )
 
 app.command("ingest")(ingest.ingest)
+app.command("watch")(watch.watch)
 app.command("ask")(ask.ask)
 app.command("search")(search.search)
 app.command("chat")(chat.chat)

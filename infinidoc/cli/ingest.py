@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from infinidoc.cli import render
 from infinidoc.cli.loading import loaded
 from infinidoc.cli.options import AdapterOption, CollectionOption, JsonOption, ModelOption
-from infinidoc.cli.progress import progress
+from infinidoc.cli.progress import Show, progress
 
 if TYPE_CHECKING:
     from infinidoc.reading.summary import IngestProgress, Summary
@@ -72,20 +73,9 @@ def ingest(
         target.discover(paths, include, exclude, sync)  # complains of paths before seconds go into loading the model
         loaded(target, to_write=True)
         with progress() as show:
-
-            def notify(reached: "IngestProgress") -> None:
-                show(
-                    f"{reached.files_done}/{reached.files} files",
-                    reached.bytes_done,
-                    max(reached.bytes_total, 1),
-                    reached.tokens,
-                    "tokens",
-                    reached.name.rsplit("/", 1)[-1],
-                )
-
             interrupted = False
             try:
-                summary = target.ingest(paths, include, exclude, sync, notify, engine)
+                summary = target.ingest(paths, include, exclude, sync, partial(advance, show), engine)
             except Stopped as stopped:
                 summary, interrupted = stopped.summary, True
         if json:
@@ -103,6 +93,13 @@ def ingest(
             render.note("questions find faster with an index: pip install 'infinidoc[index]', ingest again")
     if is_unread(paths, summary):
         raise typer.Exit(1)
+
+
+def advance(show: Show, reached: "IngestProgress") -> None:
+    """Moves the progress bar to where an ingest is."""
+    name = reached.name.rsplit("/", 1)[-1]
+    files = f"{reached.files_done}/{reached.files} files"
+    show(files, reached.bytes_done, max(reached.bytes_total, 1), reached.tokens, "tokens", name)
 
 
 def is_unread(paths: list[str], summary: "Summary") -> bool:

@@ -88,7 +88,7 @@ def discover(
     def each_once() -> Iterator[File | Skipped]:
         seen = set()
         for root in roots:
-            for path, relative in _walk(root.path, root.glob, changed):
+            for path, relative in walk(root.path, root.glob, changed):
                 if unwanted.match_file(relative) or (wanted and not wanted.match_file(relative)):
                     continue
                 identity = _identity(path)
@@ -121,7 +121,7 @@ def _root(given: str) -> Root:
 def _require(root: Root, known: Collection[str]) -> None:
     if any(map(root.covers, known)):
         return
-    if root.glob is not None and next(_walk(root.path, root.glob), None) is None:
+    if root.glob is not None and next(walk(root.path, root.glob), None) is None:
         hint = "hidden files and those in .gitignore only count if you name them in full"
         raise InfinidocError(f"no file matches {root.given}", hint)
     if root.glob is None and not os.path.lexists(root.path):
@@ -146,6 +146,11 @@ def _patterns(option: str, lines: Sequence[str]) -> GitIgnoreSpec:
         raise InfinidocError(f"can't understand the pattern of {option} {' '.join(lines)!r}") from error
 
 
+def is_passed_over(name: str) -> bool:
+    """Whether a file or directory of this name is passed over: hidden, or unfinished."""
+    return _PASSED_OVER.fullmatch(name) is not None
+
+
 def is_among(path: str, places: Set[str]) -> bool:
     """Whether an absolute path is one of these, or below one."""
     while path not in places:
@@ -155,7 +160,7 @@ def is_among(path: str, places: Set[str]) -> bool:
     return True
 
 
-def _walk(root: str, glob: GitIgnoreSpec | None, changed: Set[str] | None = None) -> Iterator[tuple[str, str]]:
+def walk(root: str, glob: GitIgnoreSpec | None, changed: Set[str] | None = None) -> Iterator[tuple[str, str]]:
     """Every path at or below the root that is no directory and isn't ignored; and the same relative to the root."""
     changed = {root} if changed is None else changed
     above = {str(parent) for path in changed for parent in Path(path).parents}
@@ -183,7 +188,7 @@ def _walk(root: str, glob: GitIgnoreSpec | None, changed: Set[str] | None = None
             yield path, relative
             continue
         ignores.enter(path)
-        children = [os.path.join(path, name) for name in names if not _PASSED_OVER.fullmatch(name)]
+        children = [os.path.join(path, name) for name in names if not is_passed_over(name)]
         children = [child for child in children if child in above or is_among(child, changed)]
         stack += [child for child in children if not ignores.cover(child)]
 

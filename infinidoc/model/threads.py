@@ -1,7 +1,8 @@
 """Threads that compute side by side."""
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 
 import torch
 
@@ -16,11 +17,18 @@ def one_core_each(workers: int) -> ThreadPoolExecutor:
 
     def begin() -> None:
         torch.set_num_threads(1)  # of this thread, and of all that begin after it
-        ready.wait()
+        with suppress(BrokenBarrierError):
+            ready.wait()
 
     pool = ThreadPoolExecutor(workers, initializer=begin)
-    for _ in range(workers):
-        pool.submit(int)  # a thread begins with each
-    ready.wait()
-    torch.set_num_threads(threads)
+    try:
+        for _ in range(workers):
+            pool.submit(int)  # a thread begins with each
+        ready.wait()
+    except BaseException:  # Ctrl-C: those that wait here would keep the process from ending
+        ready.abort()
+        pool.shutdown()
+        raise
+    finally:
+        torch.set_num_threads(threads)
     return pool
