@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -136,16 +137,14 @@ def score(question: Tensor, weights: Tensor, addresses: Tensor, rows: Sequence[i
 
     Returns one score per passage, at most 1: Σ weight · max over the passage's tokens of the cosine.
     """
-    total = len(addresses)
-    bounds = torch.tensor([*rows, total])
-    scores = torch.empty(len(rows))
+    bounds = np.array([*rows, len(addresses)])
+    scaled, scores = question / SCALE, torch.empty(len(rows))
     first = 0
     while first < len(rows):  # whole passages, about BLOCK rows at a time: float32 copies stay small
-        last = max(first + 1, int(torch.searchsorted(bounds, bounds[first] + BLOCK, right=True)) - 1)
-        block = addresses[int(bounds[first]) : int(bounds[last])]
-        cosines = block.float() @ (question.T / SCALE)
-        lengths = bounds[first + 1 : last + 1] - bounds[first:last]
-        best = torch.segment_reduce(cosines, "max", lengths=lengths, axis=0)
-        scores[first:last] = best @ weights
+        last = max(first + 1, int(np.searchsorted(bounds, bounds[first] + BLOCK, side="right")) - 1)
+        start, end = bounds[first], bounds[last]
+        cosines = scaled @ addresses[start:end].float().T  # (N, rows): a passage's are side by side
+        best = np.maximum.reduceat(cosines.numpy(), bounds[first:last] - start, axis=1)
+        scores[first:last] = weights @ torch.from_numpy(best)
         first = last
     return scores
