@@ -125,7 +125,7 @@ def test_documents_with_nothing_in_them():
 
 
 def test_a_pdf_without_text():
-    assert outcome("scan.pdf", samples.pdf("", "")) == "no text in it (scanned?)"
+    assert str(outcome("scan.pdf", samples.pdf("", ""))).startswith("no text ")
 
 
 @pytest.mark.parametrize("suffix", BINARY)

@@ -13,11 +13,16 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from infinidoc.documents.document import Document, Unreadable
-from infinidoc.documents.formats import read_document
+from infinidoc.documents.formats import ocr, read_document
 from infinidoc.documents.formats.pdf import page_number
 from tests.documents.growth import assert_linear
 
-OCR = "run OCR on it first"
+OCR = "pip install 'infinidoc[ocr]' reads them"
+
+
+@pytest.fixture(autouse=True)
+def without_ocr(monkeypatch):
+    monkeypatch.setattr(ocr, "is_installed", lambda: False)
 
 
 def read(draw: Callable[[Canvas], None], **options: object) -> Document:
@@ -96,7 +101,7 @@ def test_pages_with_text_and_empty_ones_are_not_noted():
 
 
 def test_nothing_but_pictures_is_skipped():
-    with pytest.raises(Unreadable, match=r"^no text in it \(scanned\?\)$"):
+    with pytest.raises(Unreadable, match=r"^no text in it: scans\? pip install"):
         read(lambda canvas: page(canvas, picture=FULL))
 
 

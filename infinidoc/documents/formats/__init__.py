@@ -6,8 +6,8 @@ from pathlib import Path, PurePath
 
 from infinidoc.documents.charset import looks_binary
 from infinidoc.documents.document import MAX_CHARACTERS, TOO_LONG, Document, Unreadable
-from infinidoc.documents.formats import signature
-from infinidoc.documents.formats.signature import kind_of
+from infinidoc.documents.formats import ocr, signature
+from infinidoc.documents.formats.signature import PICTURES, kind_of
 
 MAX_BYTES = 256 << 20
 
@@ -34,6 +34,10 @@ _MODULES = {
     "doc": "libreoffice",
     "ppt": "libreoffice",
     "msg": "outlook",
+    "png": "picture",
+    "jpeg": "picture",
+    "tiff": "picture",
+    "webp": "picture",
     "epub": "epub",
     "rtf": "rtf",
     "eml": "mail",
@@ -67,6 +71,8 @@ def refusal(name: str, head: bytes) -> str | None:
     kind = kind_of(extension, head)
     if reason := signature.refusal(kind, head):
         return reason
+    if kind in PICTURES and not ocr.is_installed():
+        return f"a picture: {ocr.HINT}"
     if kind in _NO_PROSE:
         return f"no reader for .{kind}"
     if kind in _MODULES or kind in ("ole", "zip") or not looks_binary(head):

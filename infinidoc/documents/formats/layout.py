@@ -1,7 +1,10 @@
 """In which order a person reads boxes on a page: shapes of a slide, lines of a scan."""
 
 import itertools
+import statistics
 from typing import NamedTuple, Self
+
+_PROSE = 10  # line heights: the width of a column of prose, at least
 
 
 class Box(NamedTuple):
@@ -28,6 +31,37 @@ def in_reading_order(boxes: dict[int, Box]) -> list[int]:
     made_by_columns = all(max(before) < min(after) for before, after in itertools.pairwise(columns))
     groups = columns if len(rows) == 1 or (len(columns) > 1 and made_by_columns) else rows
     return [n for group in groups for n in in_reading_order(group)]
+
+
+def in_blocks(boxes: dict[int, Box], height: float) -> list[list[list[int]]]:
+    """Lines of text in blocks from above to below. A block has one column; several are those of a table's rows.
+
+    Columns of prose are blocks of their own, one after the other: their lines are long, and a table's cells short.
+    `height` is that of a line; what is nearer than this is not apart.
+    """
+    blocks: list[list[list[int]]] = []
+    band: dict[int, Box] = {}  # rows whose columns stand below each other
+    for row in _cut(boxes, 1, 3) if boxes else []:
+        together = len(_columns(band | row, height))
+        if band and together < max(len(_columns(band, height)), len(_columns(row, height))):
+            blocks += _band(band, height)
+            band = {}
+        band |= row
+    return blocks + (_band(band, height) if band else [])
+
+
+def _band(boxes: dict[int, Box], height: float) -> list[list[list[int]]]:
+    columns = _columns(boxes, height)
+    downwards = [sorted(column, key=lambda n: (boxes[n].top, boxes[n].left)) for column in columns]
+    widths = [statistics.median(boxes[n].right - boxes[n].left for n in column) for column in columns]
+    is_prose = min(map(len, columns)) > 2 and min(widths) > _PROSE * height
+    return [[column] for column in downwards] if len(columns) == 1 or is_prose else [downwards]
+
+
+def _columns(boxes: dict[int, Box], height: float) -> list[dict[int, Box]]:
+    """Groups with room between them, a letter's width at least."""
+    wide = {n: box._replace(left=box.left - 0.3 * height, right=box.right + 0.3 * height) for n, box in boxes.items()}
+    return _cut(wide, 0, 2)
 
 
 def _cut(boxes: dict[int, Box], low: int, high: int) -> list[dict[int, Box]]:

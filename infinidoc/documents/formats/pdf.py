@@ -5,46 +5,27 @@ import itertools
 import logging
 import math
 import re
-import statistics
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pypdfium2
 from pypdfium2 import raw
 
 from infinidoc.documents.document import Document, Unreadable
+from infinidoc.documents.formats import ocr
 from infinidoc.documents.formats.composer import Composer
 from infinidoc.documents.formats.pdf_annotations import Entry, entries_and_comments
+from infinidoc.documents.formats.pdf_paragraphs import HYPHEN, Line, paragraphs
 
 logging.getLogger("pypdfium2").addHandler(logging.NullHandler())  # a damaged file is reported by us, not on stderr
 
 _pdfium = threading.Lock()  # PDFium may only be called by one thread at a time
 
-_HYPHEN = "\ufffe"  # what PDFium gives for a hyphen at a line's end; it joins the two lines itself
-_BULLET = re.compile(r"(?:[•▪◦‣●■○–—]|\[[ x]\])\s")
-_LEADER = re.compile(r"(?<![ \t])[ \t]*(?:\.[ \t]?){5,}")  # the dots of a table of contents
-_RANGE = re.compile(r"\d[-–]\d")  # of years or pages, over a line's end
+_MORE = 1.3  # times the text that a page has, if pictures on it have any worth reading
 _LITTLE = 200  # characters of text over a picture that are a stamp or a heading rather than the page
-_NEAR = 500  # lines before and after a block that show how wide its column is
-
-
-class Line(NamedTuple):
-    """A line of a page, in points from the page's lower left corner, turned upright.
-
-    `first` and `last` are the baselines of its first and last character: where a word was hyphenated, PDFium gives two
-    lines as one. `turns` is by how many right angles it was turned, counterclockwise.
-    """
-
-    text: str
-    left: float
-    right: float
-    first: float
-    last: float
-    height: float
-    turns: int = 0
 
 
 class Page(NamedTuple):
@@ -59,7 +40,29 @@ class Page(NamedTuple):
 
 def read(data: bytes, format: str) -> Document:
     with opened(data) as source:
-        return _document(source, format)
+        contents = _contents(source)
+    pages, texts = contents.pages, contents.texts
+    unread = _unread(pages, texts)
+    recognised = []
+    for number in unread.pictures + unread.stamped + unread.undecoded if ocr.is_installed() else ():
+        found, text = ocr.text_of(_drawn(data, number - 1)), texts[number - 1]
+        if len(found) > _MORE * len(text) or number in unread.undecoded:
+            texts[number - 1] = found
+            recognised.append(number)
+    composer = Composer()
+    for index, (page, text, label) in enumerate(zip(pages, texts, contents.labels, strict=True)):
+        composer.mark(_labelled(label, index + 1, len(pages)), breaks=True)
+        for block in (*_missing(contents.headings.get(index, []), text), text, *page.comments):
+            composer.add(block)
+    if contents.attachments:
+        composer.add(f"Attachments: {', '.join(contents.attachments)}")
+    notes = _notes(unread, recognised, len(texts))
+    if contents.form == raw.FORMTYPE_XFA_FULL:
+        notes.append("a form that only Adobe's reader shows (XFA): print it to a new PDF")
+    document = composer.document(format, len(pages), notes)
+    if not document.text:
+        raise Unreadable("no text found on its pages" if ocr.is_installed() else f"no text in it: scans? {ocr.HINT}")
+    return document
 
 
 @contextmanager
@@ -79,26 +82,25 @@ def opened(data: bytes) -> Iterator[pypdfium2.PdfDocument]:
             source.close()
 
 
-def _document(source: pypdfium2.PdfDocument, format: str) -> Document:
-    composer = Composer()
-    headings = _bookmarks(source)
+class _Contents(NamedTuple):
+    """What a file holds: its pages, their texts and printed labels; bookmarks by page."""
+
+    pages: list[Page]
+    texts: list[str]
+    labels: list[str]
+    headings: dict[int, list[str]]
+    attachments: list[str]
+    form: int
+
+
+def _contents(source: pypdfium2.PdfDocument) -> _Contents:
     pages, texts = [], []
-    for index, page in enumerate(_pages(source)):
-        text = paragraphs(page.lines)
+    for page in _pages(source):
+        texts.append(paragraphs(page.lines))
         pages.append(page._replace(lines=[]))
-        texts.append(text)
-        composer.mark(_labelled(source.get_page_label(index), index + 1, len(source)), breaks=True)
-        for block in (*_missing(headings.get(index, []), text), text, *page.comments):
-            composer.add(block)
-    if names := [source.get_attachment(index).get_name() for index in range(source.count_attachments())]:
-        composer.add(f"Attachments: {', '.join(names)}")
-    notes = _notes(pages, texts)
-    if source.get_formtype() == raw.FORMTYPE_XFA_FULL:
-        notes.append("a form that only Adobe's reader shows (XFA): print it to a new PDF")
-    document = composer.document(format, len(source), notes)
-    if not document.text:
-        raise Unreadable("no text in it (scanned?)")
-    return document
+    labels = [source.get_page_label(index) for index in range(len(source))]
+    attachments = [source.get_attachment(index).get_name() for index in range(source.count_attachments())]
+    return _Contents(pages, texts, labels, _bookmarks(source), attachments, source.get_formtype())
 
 
 def _labelled(printed: str, number: int, total: int) -> str:
@@ -112,29 +114,53 @@ def page_number(label: str) -> int | None:
     return int(found[1] or found[2]) if found else None
 
 
-def _notes(pages: list[Page], texts: list[str]) -> list[str]:
-    """What of the pages could not be read, a line each."""
+class _Unread(NamedTuple):
+    """Numbers of pages that hold more than could be read: pictures alone, pictures under a stamp, and so on."""
+
+    pictures: list[int]
+    stamped: list[int]
+    undecoded: list[int]
+    damaged: list[int]
+
+
+def _unread(pages: list[Page], texts: list[str]) -> _Unread:
     lines = Counter(line for text in texts for line in {_masked(line) for line in text.splitlines()})
     stamps = {line for line, pages_with in lines.items() if pages_with > 1 and 2 * pages_with >= len(pages)}
-    empty, little, damaged, undecoded = [], [], [], []
+    found = _Unread([], [], [], [])
     for number, (page, text) in enumerate(zip(pages, texts, strict=True), 1):
         if page.damaged:
-            damaged.append(number)
+            found.damaged.append(number)
         elif page.pictures is not None and not text.strip():
-            empty.append(number)
+            found.pictures.append(number)
         elif page.pictures is not None and len(text) < _LITTLE:
             is_stamp = all(_masked(line) in stamps for line in text.splitlines())
             if page.pictures > (0.05 if is_stamp else 0.5):
-                little.append(number)
+                found.stamped.append(number)
         elif page.undecoded:
-            undecoded.append(number)
-    said = {
-        "no text on {}: pictures, such as scans; run OCR on it first": empty,
-        "hardly any text on {}: pictures, such as scans under a stamp; run OCR on it first": little,
-        "{} can't be read: damaged": damaged,
-        "letters on {} are unknown: its fonts don't say which they are; run OCR on it first": undecoded,
-    }
-    return [line.format(_numbered(numbers, len(pages))) for line, numbers in said.items() if numbers]
+            found.undecoded.append(number)
+    return found
+
+
+def _drawn(data: bytes, index: int) -> Any:
+    """A page as an image for OCR, which takes seconds: others may use PDFium meanwhile."""
+    with opened(data) as source:
+        page = source[index]
+        scale = min(ocr.DOTS, ocr.LONGEST_SIDE / max(*page.get_size(), 1))
+        image = page.render(scale=scale, rev_byteorder=True).to_numpy().copy()
+        page.close()
+        return image
+
+
+def _notes(unread: _Unread, recognised: list[int], total: int) -> list[str]:
+    """What of the pages could not be read, or only as pictures, a line each."""
+    said = {"{} can't be read: damaged": unread.damaged, "{} read from pictures (OCR)": sorted(recognised)}
+    if ocr.is_installed():
+        said["no text found on {}: pictures"] = sorted({*unread.pictures} - {*recognised})
+    else:
+        said[f"no text on {{}}: pictures, such as scans; {ocr.HINT}"] = unread.pictures
+        said[f"hardly any text on {{}}: pictures, such as scans under a stamp; {ocr.HINT}"] = unread.stamped
+        said[f"letters on {{}} are unknown: its fonts don't say which they are; {ocr.HINT}"] = unread.undecoded
+    return [line.format(_numbered(numbers, total)) for line, numbers in said.items() if numbers]
 
 
 def _masked(line: str) -> str:
@@ -254,7 +280,7 @@ def _line(textpage: pypdfium2.PdfTextPage, start: int, text: str) -> Line:
     left, first, _, _ = _place(textpage, start, turns)
     _, last, right, height = _place(textpage, start + len(text) - 1, turns)
     if text[-1] in "\xad\u2010":
-        text = text[:-1] + _HYPHEN
+        text = text[:-1] + HYPHEN
     return Line(text, left, right, first, last, height, turns)
 
 
@@ -328,66 +354,3 @@ def _gap(entry: Entry, line: Line) -> float:
     if line.right <= entry.left:
         return entry.left - line.right
     return max(0.0, line.left - entry.right) * (1 if entry.text in ("[x]", "[ ]") else 2)
-
-
-def paragraphs(lines: list[Line]) -> str:
-    """The text of a page: wrapped lines joined by a space, short ones kept, a blank line between paragraphs."""
-    if not lines:
-        return ""
-    pairs = list(itertools.pairwise(lines))
-    steps = [above.last - below.first if above.turns == below.turns else 0 for above, below in pairs]
-    leading = statistics.median([step for step in steps if step > 0] or [0])
-    blocks = [[lines[0]]]  # lines below one another at the usual distance
-    for (above, below), step in zip(pairs, steps, strict=True):
-        resized = abs(above.height - below.height) > 0.15 * max(above.height, below.height)
-        if resized or not 0 < step <= 1.25 * leading:
-            blocks.append([])
-        blocks[-1].append(below)
-    joined, end = [], 0
-    for block in blocks:
-        near = lines[max(0, end - _NEAR) : end + len(block) + _NEAR]
-        joined.append(_joined(block, _edge(block, near)))
-        end += len(block)
-    text = _unhyphenated("\n\n".join(joined))
-    return _LEADER.sub(" … ", text)
-
-
-def _edge(block: list[Line], lines: list[Line]) -> float:
-    """Where the column of a block ends on the right: as far as most lines of the page go that begin below its first."""
-    rights = sorted((line.right for line in lines if abs(line.left - block[0].left) < line.height), reverse=True)
-    typical = rights[len(rights) // 5] if rights else 0  # a few lines may span several columns
-    return max(typical, *(line.right for line in block))
-
-
-def _joined(block: list[Line], right: float) -> str:
-    text = block[0].text
-    for above, below in itertools.pairwise(block):
-        # A line was wrapped if the next word had no room on it; a Latin letter is about 0.4 line heights wide.
-        dense = _is_dense(below.text[0])
-        word = below.height * (1 if dense else 0.4 * len(below.text.split(None, 1)[0]))
-        is_full = above.right + word > right
-        is_indented = below.left > above.left + 0.5 * below.height
-        if is_indented and not is_full:
-            text += "\n\n"
-        elif not text.endswith(_HYPHEN):
-            is_item = _BULLET.match(below.text) or _LEADER.search(above.text) or (is_indented and text.endswith("."))
-            space = "" if (dense and _is_dense(text[-1])) or _RANGE.search(text[-2:] + below.text[0]) else " "
-            text += space if is_full and not is_item else "\n"
-        text += below.text
-    return text
-
-
-def _is_dense(char: str) -> bool:
-    """Whether it belongs to a script without spaces between words, such as Chinese and Japanese."""
-    return "\u2e80" <= char < "\uac00"
-
-
-def _unhyphenated(text: str) -> str:
-    """A hyphen that a line's end made goes; one of a compound (state-of-the-art, a capital, a number) stays."""
-    first, *others = text.split(_HYPHEN)
-    mended = [first]
-    for part in others:
-        word = mended[-1][-40:].split(" ")[-1]
-        made = word[-1:].islower() and part[:1].islower() and "-" not in word
-        mended += ["" if made else "-", part]
-    return "".join(mended)

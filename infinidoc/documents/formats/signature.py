@@ -6,8 +6,6 @@ import re
 import zipfile
 import zlib
 
-import olefile
-
 from infinidoc.documents.charset import looks_binary
 
 # How files of a kind begin.
@@ -16,6 +14,10 @@ _BEGINNINGS = (
     (b"{\\rtf", "rtf"),
     (b"PK\x03\x04", "zip"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),  # Office before 2007, and what Office encrypts
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\0", "xz"),
@@ -35,6 +37,7 @@ _FLAT = re.compile(
 )
 
 
+PICTURES = frozenset(["png", "jpeg", "tiff", "webp"])
 _OTHER_ARCHIVES = frozenset(["gzip", "bzip2", "xz", "7z", "rar", "zstd", "tar"])
 
 # The first member of an archive that is a document; others, such as a folder of photographs, aren't looked into.
@@ -80,6 +83,8 @@ def kind_of(extension: str, data: bytes) -> str:
         return _compound(data)
     if kind:
         return kind
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
     if data[257:262] == b"ustar":
         return "tar"
     if extension in ("", "mbx"):
@@ -118,6 +123,8 @@ def _packed(data: bytes) -> str:
 
 def _compound(data: bytes) -> str:
     """What an OLE file is; "ole" if it is something else, damaged, or not all there."""
+    import olefile
+
     try:
         with olefile.OleFileIO(data) as source:
             names = {path[0].lower() for path in source.listdir() if len(path) == 1}
