@@ -13,10 +13,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from infinidoc.model.attention import single_pass
 from infinidoc.model.base import BaseModel
+from infinidoc.model.decoder import Model
 
 LAYER = 8  # of SmolLM2's 30: measured best (6 to 10 are close, 12 to 17 worse); its share of other models' depths
 DEPTH = 30
@@ -80,13 +80,13 @@ class AddressHead:
         return vectors, weights / weights.sum().clamp(min=1e-9)
 
 
-def address_layer(model: PreTrainedModel) -> int:
+def address_layer(model: Model) -> int:
     return min(round(LAYER / DEPTH * model.config.get_text_config(decoder=True).num_hidden_layers), LAYER)
 
 
-def early_states(model: PreTrainedModel, layer: int, ids: Tensor) -> Tensor:
+def early_states(model: Model, layer: int, ids: Tensor) -> Tensor:
     """Hidden states (B, N, D) that enter a layer's attention, running only the layers below it. ids (B, N)."""
-    states = single_pass(model, ids, layer, remember=False).infini_layers[layer].entering
+    states = single_pass(model, ids, layer, remember=False).layers[layer].entering
     assert states is not None
     return states
 

@@ -1,34 +1,31 @@
-"""Infini-attention (arXiv 2404.07143) attached to an unmodified `transformers` decoder.
+"""Infini-attention (arXiv 2404.07143) attached to an unmodified decoder: one of `decoder.py` or of `transformers`.
 
     attach(model)                              # once
     memory = CompressiveMemory(model)
     model(ids, past_key_values=memory)         # attends locally, reads what earlier segments left
     memory.fold()                              # moves the segment into the memory and empties the window
-    model.generate(ids, past_key_values=memory.copy())
+    decoding.generate(model, ids, memory.copy(), 20)
 
-Three hooks do it, none of them a fork: an attention function and a mask function under one name, and a pre-hook per
-attention module that hands over the cache, the hidden states and the rotation. Local attention is the model's own SDPA
-attention, so that with an empty memory, or with closed gates, every logit is the base model's.
+Local attention is the model's own, so that with an empty memory, or with closed gates, every logit is the base model's.
+`hugging_face.py` has the hooks that a decoder of `transformers` calls this through.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PreTrainedModel
-from transformers.cache_utils import Cache, DynamicLayer
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from infinidoc.model.kernels import KERNELS, Kernel, Readout, State
 
-NAME = "infini"
+if TYPE_CHECKING:
+    from infinidoc.model.decoder import Model
+
 CLOSED = float("-inf")  # σ(−∞) = 0: a gate that lets exactly nothing of the memory through
+Rotation = tuple[Tensor, Tensor]  # cos, sin (B or 1, N, R)
 QUERY_BLOCK = 128  # queries of one row and head at a time: their scores stay in a core's own cache
 
 
@@ -73,24 +70,25 @@ class InfiniParameters(nn.Module):
 
 
 class Inputs(NamedTuple):
-    """What the pre-hook hands to the attention function."""
+    """What attention needs beside queries, keys and values."""
 
     layer: "InfiniLayer"
     hidden: Tensor  # (B, N, D), the attention module's input
-    rotation: tuple[Tensor, Tensor] | None  # cos, sin (B or 1, N, R); None where the layer doesn't rotate
+    rotation: Rotation | None  # None where the layer doesn't rotate
 
 
-class InfiniLayer(DynamicLayer):
+class InfiniLayer:
     """One layer's window (keys, values) and its compressive memory (`state`).
 
     Positions restart at 0 in each segment, so what is folded must not carry any: keys are kept a second time as they
     were before rotation. Folding can't be undone: the layer is not croppable.
     """
 
-    is_croppable = False
+    is_croppable = is_sliding = False  # asked by `transformers`
 
     def __init__(self, kernel: Kernel, parameters: InfiniParameters, remembers: bool = True):
-        super().__init__()
+        self.keys: Tensor | None = None
+        self.values: Tensor | None = None
         self.kernel, self.parameters, self.remembers = kernel, parameters, remembers
         self.state: State | None = None
         self.recording = True  # keep what a fold needs; a reader that won't fold switches it off
@@ -99,6 +97,14 @@ class InfiniLayer(DynamicLayer):
         self._keys: list[Tensor] = []
         self._weights: list[Tensor] = []
         self._readout: Readout | None = None
+
+    def update(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Appends keys and values (B, K, N, D) to the window, and returns all of it."""
+        if self.keys is None or self.values is None:
+            self.keys, self.values = keys, values
+        else:
+            self.keys, self.values = torch.cat([self.keys, keys], -2), torch.cat([self.values, values], -2)
+        return self.keys, self.values
 
     def record(self, keys: Tensor, weights: Tensor) -> None:
         """Keeps position-free keys (B, K, N, D) and write weights (B, K, N) for the next fold."""
@@ -123,7 +129,6 @@ class InfiniLayer(DynamicLayer):
     def clear(self) -> None:
         """Empties the window and forgets what was recorded of it; the state stays."""
         self.keys = self.values = None
-        self.is_initialized = False
         self._keys, self._weights, self._readout = [], [], None
 
     def reset(self) -> None:
@@ -150,87 +155,97 @@ class InfiniLayer(DynamicLayer):
     def set_state(self, state: State | None) -> None:
         self.state, self._readout = state, None
 
-    def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
-        super().reorder_cache(beam_idx)
-        self._select(beam_idx)
-
-    def batch_select_indices(self, indices: Tensor) -> None:
-        super().batch_select_indices(indices)
-        self._select(indices)
-
-    def batch_repeat_interleave(self, repeats: int) -> None:
-        super().batch_repeat_interleave(repeats)
-        if self.state is not None:
-            rows = torch.arange(len(self.state.tokens), device=self.state.tokens.device)
-            self._select(rows.repeat_interleave(repeats))
-
-    def _select(self, rows: Tensor) -> None:
+    def select(self, rows: Tensor) -> None:
+        """Keeps these rows of the batch, in this order."""
+        if self.keys is not None and self.values is not None:
+            self.keys, self.values = self.keys[rows], self.values[rows]
         self._keys = [keys[rows] for keys in self._keys]
         self._weights = [weights[rows] for weights in self._weights]
         if self.state is not None:
             self.set_state(self.state.rows(rows.to(self.state.tokens.device)))
 
 
-class CompressiveMemory(Cache):
-    """A `transformers` cache whose layers remember all folded segments in constant size.
+class CompressiveMemory:
+    """A cache whose layers remember all folded segments in constant size.
 
     `state` is what a collection keeps: one `State` per layer that remembers, or None before anything was folded.
     """
 
-    def __init__(self, model: PreTrainedModel, state: list[State] | None = None):
+    def __init__(self, model: "Model", state: list[State] | None = None):
         modules = attention_modules(model)
         if not is_attached(model):
             raise ValueError("infini-attention is not attached to this model: call attach(model) first")
         kernel, first = KERNELS[model.config.infini_kernel], model.config.infini_first_layer
-        self.infini_layers = [InfiniLayer(kernel, m.infini, index >= first) for index, m in enumerate(modules)]
-        super().__init__(layers=list(self.infini_layers))
+        self.layers = [InfiniLayer(kernel, m.infini, index >= first) for index, m in enumerate(modules)]
         if state is not None:
             self.load(state)
 
     @property
     def state(self) -> list[State] | None:
-        states = [layer.state for layer in self.infini_layers if layer.state is not None]
+        states = [layer.state for layer in self.layers if layer.state is not None]
         return states or None
 
     def load(self, state: list[State] | None) -> None:
         """Takes a state as it is (not a copy: states are values). Rows of the state are rows of the batch."""
-        remembering = [layer for layer in self.infini_layers if layer.remembers]
+        remembering = [layer for layer in self.layers if layer.remembers]
         found: Sequence[State | None] = [None] * len(remembering) if state is None else state
         for layer, own in zip(remembering, found, strict=True):
             layer.set_state(own)
 
     def fold(self, mask: Tensor | None = None) -> None:
         """Moves the window into the memory. mask (B, N) over the window: 1 for tokens, 0 for padding; None: all 1."""
-        for layer in self.infini_layers:
+        for layer in self.layers:
             layer.fold(mask)
 
     def clear(self) -> None:
         """Empties the window without folding it."""
-        for layer in self.infini_layers:
+        for layer in self.layers:
             layer.clear()
 
     def read_only(self) -> Self:
         """Stops keeping what a fold would need: a little faster, for answering."""
-        for layer in self.infini_layers:
+        for layer in self.layers:
             layer.recording = False
         return self
 
     def copy(self) -> Self:
         """A memory of its own with the same content: `generate` fills the window of the cache that it gets."""
         twin = copy.copy(self)
-        twin.infini_layers = [copy.copy(layer) for layer in self.infini_layers]
-        for layer in twin.infini_layers:
+        twin.layers = [copy.copy(layer) for layer in self.layers]
+        for layer in twin.layers:
             layer._keys, layer._weights = list(layer._keys), list(layer._weights)
-        twin.layers = list(twin.infini_layers)
         return twin
 
+    def inputs(self, layer: int, hidden: Tensor, rotation: Rotation | None) -> Inputs:
+        return Inputs(self.layers[layer], hidden, rotation)
 
-def attention_modules(model: PreTrainedModel) -> list[Any]:
+    # What a decoder asks of its cache, by the names that `transformers` has for it.
+
+    def update(self, keys: Tensor, values: Tensor, layer_idx: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        return self.layers[layer_idx].update(keys, values)
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        keys = self.layers[layer_idx].keys
+        return 0 if keys is None else keys.shape[-2]
+
+    get_query_offset = get_seq_length
+    is_compileable = False
+
+    def get_mask_sizes(self, query_length: int, layer_idx: int = 0) -> tuple[int, int]:
+        """How many keys there will be, and the position of the first."""
+        return self.get_seq_length(layer_idx) + query_length, 0
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        for layer in self.layers:
+            layer.select(beam_idx)
+
+
+def attention_modules(model: "Model") -> list[Any]:
     """The self-attention module of every decoder layer, in order."""
     return [layer.self_attn for layer in model.get_decoder().layers]
 
 
-def attach(model: PreTrainedModel, kernel: str = "least_squares", first_layer: int = 0) -> None:
+def attach(model: "Model", kernel: str = "least_squares", first_layer: int = 0) -> None:
     """Gives every attention module of a decoder its memory parameters and hooks; layers below the first don't remember.
 
     Calling it again changes the kernel and the first layer.
@@ -247,15 +262,17 @@ def attach(model: PreTrainedModel, kernel: str = "least_squares", first_layer: i
             kv_heads = config.num_attention_heads // module.num_key_value_groups
             device = next(module.parameters()).device
             module.infini = InfiniParameters(config.num_attention_heads, kv_heads, config.hidden_size, device)
-            module.register_forward_pre_hook(_hand_over, with_kwargs=True)
-    model.set_attn_implementation(NAME)
+    if hasattr(model, "set_attn_implementation"):  # one of `transformers`; the other kind needs no hooks
+        from infinidoc.model.hugging_face import hook
+
+        hook(model, infini_attention)
 
 
-def is_attached(model: PreTrainedModel) -> bool:
+def is_attached(model: "Model") -> bool:
     return hasattr(attention_modules(model)[0], "infini")
 
 
-def single_pass(model: PreTrainedModel, ids: Tensor, tap: int | None, remember: bool = True) -> CompressiveMemory:
+def single_pass(model: "Model", ids: Tensor, tap: int | None, remember: bool = True) -> CompressiveMemory:
     """Token ids (B, N) through the model, for nothing but what comes back: a memory with the window that a fold needs,
     and what enters the attention of layer `tap` (B, N, D), in that layer's `entering`.
 
@@ -266,7 +283,7 @@ def single_pass(model: PreTrainedModel, ids: Tensor, tap: int | None, remember: 
     if not is_attached(model):
         attach(model)
     memory = CompressiveMemory(model)
-    layers = memory.infini_layers
+    layers = memory.layers
     for index, layer in enumerate(layers):
         layer.recording, layer.blocked, layer.tapped = remember, True, index == tap
     layers[max(i for i, layer in enumerate(layers) if layer.tapped or (remember and layer.remembers))].last = True
@@ -275,28 +292,21 @@ def single_pass(model: PreTrainedModel, ids: Tensor, tap: int | None, remember: 
     return memory
 
 
-def _hand_over(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    cache = kwargs.get("past_key_values")
-    if isinstance(cache, CompressiveMemory):
-        hidden = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
-        rotation = kwargs.get("position_embeddings") if getattr(module, "use_rope", True) else None
-        kwargs["infini"] = Inputs(cache.infini_layers[module.layer_idx], hidden, rotation)
-    return args, kwargs
-
-
 def infini_attention(
     module: Any,
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
-    infini: Inputs | None = None,
-    **kwargs: Any,
-) -> tuple[Tensor, None]:
-    """A = g·A_mem + (1 − g)·A_dot (Eq. 6). query (B, H, N, D), key and value (B, K, window, D) to (B, N, H, V)."""
-    if infini is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    layer, hidden, rotation = infini
+    inputs: Inputs,
+    attend: Callable[[Tensor, Tensor, Tensor], Tensor],
+    scale: float | None = None,
+    masked: bool = False,
+) -> Tensor:
+    """A = g·A_mem + (1 − g)·A_dot (Eq. 6). query (B, H, N, D), key and value (B, K, window, D) to (B, N, H, V).
+
+    A_dot is `attend(query, key, value)`, the model's own; `masked`: if that hides more than what is later.
+    """
+    layer, hidden, rotation = inputs
     if layer.tapped:
         layer.entering = hidden
     if layer.recording and layer.remembers:
@@ -304,15 +314,15 @@ def infini_attention(
         layer.record(unrotate(new, rotation), module.infini.write_weights(hidden))
     if layer.last:
         raise _Enough
-    if layer.blocked and attention_mask is None and query.dtype is torch.bfloat16 and query.device.type == "cpu":
-        local = causal_attention(query, key, value, kwargs.get("scaling"))
+    if layer.blocked and not masked and query.dtype is torch.bfloat16 and query.device.type == "cpu":
+        local = causal_attention(query, key, value, scale)
     else:
-        local, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+        local = attend(query, key, value)
     if not layer.readable():
-        return local, None
+        return local
     read, present = layer.read(unrotate(query, rotation))
     gate = module.infini.gate(hidden) * present[:, None, None, None].to(hidden.dtype)
-    return gate * read + (1 - gate) * local, None
+    return gate * read + (1 - gate) * local
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float | None = None) -> Tensor:
@@ -339,7 +349,7 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float | N
     return output
 
 
-def unrotate(x: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
+def unrotate(x: Tensor, rotation: Rotation | None) -> Tensor:
     """Takes the rotary position out of x (B, H, N, D): the inverse of x·cos + rotate_half(x)·sin.
 
     cos and sin (B or 1, N, R) cover the first R ≤ D dimensions, and may carry a scale (YaRN, LongRoPE).
@@ -351,7 +361,3 @@ def unrotate(x: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
     left, right = rotated.chunk(2, dim=-1)
     scale = cos.square() + sin.square()
     return torch.cat([(rotated * cos + torch.cat([right, -left], -1) * sin) / scale, rest], dim=-1)
-
-
-ALL_ATTENTION_FUNCTIONS.register(NAME, infini_attention)
-ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, sdpa_mask)

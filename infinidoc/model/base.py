@@ -2,7 +2,7 @@
 
 A base model is named by the name of an embedded one (`smollm2-135m-instruct` is the default), a directory, or a
 Hugging Face id (`org/name`).
-torch and transformers take seconds to import, so only the functions that need them do.
+torch takes a second to import, so only the functions that need it do.
 """
 
 import errno
@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,8 +26,10 @@ from infinidoc.model.precision import FP32, INT8, dtype_of, fastest, name_of, wa
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
 
+    from infinidoc.model.decoder import Model
     from infinidoc.model.tokenizer import Encode
 
 # `model_type` in a config.json → what loads it. These are the ones that the tests attach a memory to.
@@ -68,14 +70,18 @@ class Card:
 
 @dataclass(frozen=True)
 class BaseModel:
-    """A loaded base model: frozen, in eval mode. `digest` stands for its weights, its config and its vocabulary."""
+    """A loaded base model: frozen, in eval mode. `digest` stands for its weights, its config and its vocabulary.
+
+    `stops` are the tokens that end what it says.
+    """
 
     name: str
     path: Path
     digest: str
-    model: "PreTrainedModel"
-    tokenizer: "PreTrainedTokenizerFast"
+    model: "Model"
+    vocabulary: "Tokenizer"
     encode: "Encode"
+    stops: tuple[int, ...]
     device: "torch.device"
     dtype: "torch.dtype"
 
@@ -86,20 +92,32 @@ class BaseModel:
 
         return INT8 if is_quantised(self.model) else name_of(self.dtype)
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of tokens, but for special ones."""
+        return str(self.vocabulary.decode(list(ids)))
+
+    @cached_property
+    def tokenizer(self) -> "PreTrainedTokenizerFast":
+        """The tokenizer of `transformers`, which takes seconds to import: for chat templates and the like."""
+        from transformers import PreTrainedTokenizerFast
+
+        with quiet():
+            return PreTrainedTokenizerFast.from_pretrained(self.path, local_files_only=True)
+
     @cached_property
     def start(self) -> list[int]:
         """The tokens that every segment begins with: what the tokenizer itself puts first (BOS), else the token that
         separated documents in pretraining. Attention likes to have a first token that means nothing."""
-        own = list(self.tokenizer("").input_ids)
-        separator = self.tokenizer.get_vocab().get("<|endoftext|>")
+        own: list[int] = self.vocabulary.encode("").ids
+        separator = self.vocabulary.token_to_id("<|endoftext|>")
         return own or ([separator] if separator is not None else [])
 
     @cached_property
     def marks(self) -> tuple[int, int]:
         """The tokens that open and close a part of a reader's prompt: those of a chat's turns, else the end of text."""
-        opening, closing = (self.tokenizer.backend_tokenizer.token_to_id(f"<|im_{name}|>") for name in ("start", "end"))
+        opening, closing = (self.vocabulary.token_to_id(f"<|im_{name}|>") for name in ("start", "end"))
         if opening is None or closing is None:
-            return self.tokenizer.eos_token_id, self.tokenizer.eos_token_id
+            return self.stops[0], self.stops[0]
         return opening, closing
 
 
@@ -325,29 +343,41 @@ def load_base(
     card = describe(name, ensure(name, progress))
     identity = digest(card.path)
 
-    with quiet():
-        import transformers
+    from tokenizers import Tokenizer
 
-        from infinidoc.model.tokenizer import build_encode
+    from infinidoc.model.decoder import LanguageModel, is_plain
+    from infinidoc.model.tokenizer import build_encode
 
-        device = choose_device(device)
-        dtype = dtype or choose_dtype(device)
-        config = _read_json(card.path / "config.json")
-        try:
-            model, report = getattr(transformers, FAMILIES[config["model_type"]]).from_pretrained(
-                card.path, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
-            )
-            tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(card.path, local_files_only=True)
-            encode = build_encode(tokenizer.backend_tokenizer)
-        except Exception as error:  # a damaged file can fail anywhere in transformers
-            raise InfinidocError(f"can't load {name} ({_first_line(error)})", f"look at {card.path}") from error
-    if report["missing_keys"]:
-        missing = min(report["missing_keys"])
-        raise InfinidocError(f"{name} lacks weights, {missing} among them", "it isn't a whole language model")
-    if len(tokenizer) > card.vocabulary:
+    device = choose_device(device)
+    dtype = dtype or choose_dtype(device)
+    config = _read_json(card.path / "config.json")
+    model: Model
+    try:
+        if is_plain(config):
+            model = LanguageModel.from_files(config, weight_files(card.path), dtype)
+        else:
+            from infinidoc.model import hugging_face
+
+            with quiet():
+                model = hugging_face.load(card.path, FAMILIES[config["model_type"]], dtype)
+        vocabulary = Tokenizer.from_file(str(card.path / "tokenizer.json"))
+        encode = build_encode(vocabulary)
+    except KeyError as error:
+        raise InfinidocError(
+            f"{name} lacks weights, {error.args[0]} among them", "it isn't a whole language model"
+        ) from error
+    except Exception as error:  # a damaged file can fail anywhere
+        raise InfinidocError(f"can't load {name} ({_first_line(error)})", f"look at {card.path}") from error
+    if vocabulary.get_vocab_size() > card.vocabulary:
         raise InfinidocError(f"the tokenizer of {name} has more tokens than the model", "they don't belong together")
     model.requires_grad_(False).eval().to(device)
-    return BaseModel(name, card.path, identity, model, tokenizer, encode, device, dtype)
+    return BaseModel(name, card.path, identity, model, vocabulary, encode, _stops(card.path, config), device, dtype)
+
+
+def _stops(path: Path, config: dict[str, Any]) -> tuple[int, ...]:
+    file = path / "generation_config.json"
+    found = (_read_json(file) if file.is_file() else config).get("eos_token_id")
+    return tuple(found) if isinstance(found, list) else () if found is None else (found,)
 
 
 @contextmanager

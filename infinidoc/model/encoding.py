@@ -99,7 +99,7 @@ class Encoder:
         tap = self.head.layer if self.head is not None else None
         # Padding comes last, so causal attention hides it from every token that counts: no mask is needed.
         memory = single_pass(self.base.model, ids.to(device), tap, self.remember)
-        entering = memory.infini_layers[tap].entering if tap is not None else None
+        entering = memory.layers[tap].entering if tap is not None else None
         memory.fold(mask.to(device))
         state = [layer.total() for layer in memory.state] if memory.state is not None else None
         if self.head is None or entering is None:

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+
+from infinidoc.model.decoder import Model
 
 SCALE = 2.0  # α / r of the paper
 
@@ -53,7 +54,7 @@ class Merged:
         merged.begin(); loss.backward() …; merged.end(); optimizer.step()
     """
 
-    def __init__(self, model: PreTrainedModel):
+    def __init__(self, model: Model):
         kinds: dict[tuple[int, ...], list[Lora]] = {}
         for _, lora in loras(model):
             kinds.setdefault(tuple(lora.linear.weight.shape), []).append(lora)
@@ -77,7 +78,7 @@ class Merged:
                 lora.up.grad, lora.down.grad, lora.merged = up, down, None
 
 
-def add_lora(model: PreTrainedModel, rank: int, first_layer: int = 0, mlp: bool = False) -> None:
+def add_lora(model: Model, rank: int, first_layer: int = 0, mlp: bool = False) -> None:
     """Puts a `Lora` in place of every linear map of the attention (and of the MLP) from a layer on."""
     for layer in model.get_decoder().layers[first_layer:]:
         for module in [layer.self_attn, *([layer.mlp] if mlp else [])]:
@@ -86,20 +87,20 @@ def add_lora(model: PreTrainedModel, rank: int, first_layer: int = 0, mlp: bool 
                     setattr(module, name, Lora(linear, rank))
 
 
-def loras(model: PreTrainedModel) -> Iterator[tuple[str, Lora]]:
+def loras(model: Model) -> Iterator[tuple[str, Lora]]:
     """Every `Lora` of a model, with its name: "layers.9.self_attn.q_proj"."""
     for name, module in model.get_decoder().named_modules():
         if isinstance(module, Lora):
             yield name, module
 
 
-def enable(model: PreTrainedModel, enabled: bool) -> None:
+def enable(model: Model, enabled: bool) -> None:
     for _, lora in loras(model):
         lora.enabled = enabled
 
 
 @torch.no_grad()
-def merge(model: PreTrainedModel, name: str, down: Tensor, up: Tensor) -> None:
+def merge(model: Model, name: str, down: Tensor, up: Tensor) -> None:
     """Adds a change to the weights themselves: afterwards the model costs what it did before.
 
     The sum is taken in float32 and rounded once: a change is smaller than a step of half precision often enough.

@@ -4,9 +4,9 @@ import threading
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from infinidoc.errors import InfinidocError
+from infinidoc.model.decoder import Model
 
 LARGEST, SMALLEST = 127, 1e-30
 
@@ -49,7 +49,7 @@ def quantised(rows: Tensor) -> tuple[Tensor, Tensor]:
     return (exact * (1 / scale)).round_().to(torch.int8), scale
 
 
-def quantise(model: PreTrainedModel) -> None:
+def quantise(model: Model) -> None:
     """Puts an `Int8Linear` in place of every linear map in the model's layers, adapters merged. There is no way back.
 
     Raises InfinidocError on a device other than a CPU.
@@ -64,5 +64,5 @@ def quantise(model: PreTrainedModel) -> None:
                     setattr(module, name, Int8Linear(linear, inputs))
 
 
-def is_quantised(model: PreTrainedModel) -> bool:
+def is_quantised(model: Model) -> bool:
     return any(isinstance(module, Int8Linear) for module in model.get_decoder().layers[0].modules())

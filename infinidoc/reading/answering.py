@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import Any
 
 import torch
-from transformers import StoppingCriteria, TextStreamer
 
 from infinidoc.errors import InfinidocError
+from infinidoc.model import decoding
 from infinidoc.model.adapters import READER
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
@@ -71,14 +70,29 @@ def fitting_prompt(
     raise InfinidocError(f"the question is too long for the model's window of {room} tokens", "ask a shorter one")
 
 
-class Line(TextStreamer):
-    """Hands on a line of text as it is generated, as soon as it is certain: no half words, no half characters."""
+class Line:
+    """Hands on a line of text as its tokens come, as soon as it is certain: no half words, no half characters."""
 
     def __init__(self, base: BaseModel, on_text: Callable[[str], None]):
-        super().__init__(base.tokenizer, skip_prompt=True, skip_special_tokens=True)
-        self.on_text, self.text, self.ended = on_text, "", False
+        self.base, self.on_text, self.text, self.ended = base, on_text, "", False
+        self._tokens: list[int] = []
+        self._heard = 0  # characters of what the tokens say
 
-    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+    def add(self, token: int) -> bool:
+        """Whether the line has ended: the next one would be another question."""
+        self._tokens.append(token)
+        said = self.base.decode(self._tokens)
+        whole = len(said) if _is_word(said[-1:]) else max(said.rfind(" "), said.rfind("\n")) + 1
+        self._hear(said[self._heard : whole])
+        self._heard = max(self._heard, whole)
+        return self.ended
+
+    def end(self) -> str:
+        """All of the line; nothing comes after the last token."""
+        self._hear(self.base.decode(self._tokens)[self._heard :])
+        return self.text.strip()
+
+    def _hear(self, text: str) -> None:
         if not self.text:
             text = text.lstrip()
         line, newline, _ = text.partition("\n")
@@ -88,27 +102,16 @@ class Line(TextStreamer):
         self.ended = self.ended or bool(self.text and newline)
 
 
-class EndOfLine(StoppingCriteria):
-    """Stops once the line has ended: the next one would be another question."""
-
-    def __init__(self, line: Line):
-        self.line = line
-
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        return torch.full((len(input_ids),), self.line.ended, device=input_ids.device)
+def _is_word(character: str) -> bool:
+    """Whether a character is a word by itself, as in Chinese."""
+    return "\u3400" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff" or character >= "\U00020000"
 
 
-@torch.no_grad()
 def generate(
     base: BaseModel, ids: Sequence[int], state: list[State] | None, max_tokens: int, on_text: Callable[[str], None]
 ) -> str:
     """Continues a prompt greedily up to the line's end, with a compressive memory behind the window; streams it."""
     memory = CompressiveMemory(base.model, state).read_only()
-    tokens = torch.tensor([list(ids)], device=base.device)
     line = Line(base, on_text)
-    options: dict[str, Any] = {"do_sample": False, "max_new_tokens": max_tokens, "stopping_criteria": [EndOfLine(line)]}
-    if base.model.generation_config.pad_token_id is None:
-        options["pad_token_id"] = base.tokenizer.eos_token_id
-    generator: Any = base.model  # its mixins confuse type checkers
-    generator.generate(tokens, attention_mask=torch.ones_like(tokens), past_key_values=memory, streamer=line, **options)
-    return line.text.strip()
+    decoding.generate(base, torch.tensor([list(ids)]), memory, max_tokens, lambda tokens: line.add(int(tokens[0])))
+    return line.end()

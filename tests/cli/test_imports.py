@@ -18,6 +18,7 @@ try:
     main()
 finally:
     packages = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
+    packages |= {"torch._dynamo", "torch._inductor"} & sys.modules.keys()
     print(json.dumps(sorted(packages)), file=sys.stderr)
 """
 STORE = {"filelock", "safetensors"}
@@ -47,6 +48,7 @@ OTHERS = ("--help", "models list")  # rich and huggingface_hub choose what they 
 
 
 def imported(*arguments):
+    """The packages that a command imports, and of torch and transformers the parts that take seconds."""
     command = [sys.executable, "-c", LISTS_IMPORTS, *arguments]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -66,3 +68,12 @@ def test_what_commands_import_that_run_no_model(with_task):
         assert imported(*command.split()) - least <= more, command
     for command in OTHERS:
         assert not {"torch", "numpy", "transformers"} & imported(*command.split()), command
+
+
+def test_a_model_of_an_embedded_family_needs_no_transformers(with_task, docs):
+    """Reading, asking and searching: importing transformers takes longer than answering."""
+    (docs / "later.txt").write_text("The Amalia carries salt.")
+    for command in (["ingest", "docs"], ["ask", "Which ship carries salt?"], ["ask", "--memory-only", "Which ship?"]):
+        found = imported(*command)
+        assert "torch" in found, command
+        assert not {"transformers", "huggingface_hub", "torch._dynamo", "torch._inductor"} & found, command

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from infinidoc.manyshot import keys as module
 from infinidoc.manyshot.keys import Keys
@@ -50,7 +51,7 @@ def test_white_space_makes_no_difference(base):
 def test_states_are_those_that_enter_the_layers(base):
     keys = Keys(base)
     ids = torch.tensor([[*base.start, *base.encode("a green book")]])
-    whole = base.model(ids, output_hidden_states=True).hidden_states
+    whole = AutoModelForCausalLM.from_pretrained(base.path)(ids, output_hidden_states=True).hidden_states
     for layer, states in zip(keys.layers, keys._states(ids), strict=True):
         torch.testing.assert_close(states, whole[layer])
     assert len(base.model.get_decoder().layers) == 3  # the model is as it was

@@ -82,7 +82,7 @@ def test_every_family_forgets_positions_in_memory(family):
     for prompt in (ids([7, 8, 9]), ids([20, 21, 22, 23, 24, 25, 7])):
         memory = CompressiveMemory(model)
         model(prompt, past_key_values=memory)
-        recorded = torch.cat(memory.infini_layers[0]._keys, -2)
+        recorded = torch.cat(memory.layers[0]._keys, -2)
         keys.append(recorded[0, :, prompt[0].tolist().index(7)])
     torch.testing.assert_close(keys[0], keys[1], rtol=1e-4, atol=1e-5)
     rotated = memory.layers[0].keys[0, :, -1]
@@ -351,7 +351,7 @@ def test_a_single_pass_runs_nothing_above_what_is_needed_and_leaves_the_same(tin
     seen = layers_run(model)
     memory = single_pass(model, ids, tap=1, remember=remember)
     assert seen == expected
-    assert torch.equal(memory.infini_layers[1].entering, entering[0])
+    assert torch.equal(memory.layers[1].entering, entering[0])
     memory.fold()
     assert (memory.state is not None) == remember
     for mine, theirs in zip(memory.state or [], whole.state if remember else [], strict=True):

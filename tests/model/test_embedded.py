@@ -23,7 +23,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from infinidoc.errors import InfinidocError
 from infinidoc.model import embedded
+from infinidoc.model.attention import CompressiveMemory, attach
 from infinidoc.model.base import BaseModel, base_digest, find
+from infinidoc.model.decoding import generate
 from infinidoc.model.embedded import DEFAULT, EMBEDDED, EmbeddedBase
 from tests.gguf import write_gguf
 from tests.tiny import tiny_model
@@ -464,9 +466,12 @@ def test_the_real_conversion_is_the_one_that_was_checked() -> None:
 
 @pytest.mark.real
 def test_the_real_model_answers_and_stops(real_base: BaseModel) -> None:
-    model, tokenizer = real_base.model, real_base.tokenizer
+    tokenizer = real_base.tokenizer
     assert tokenizer.tokenize("12345   5") == ["1", "2", "3", "4", "5", "ĠĠĠ", "5"]
     chat = [{"role": "user", "content": "What is the capital of France?"}]
     prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-    output = model.generate(**prompt, max_new_tokens=20, do_sample=False)[0, prompt["input_ids"].shape[1] :]
-    assert tokenizer.decode(output) == "The capital of France is Paris.<|im_end|>"
+    attach(real_base.model)
+    memory, heard = CompressiveMemory(real_base.model), []
+    said = generate(real_base, prompt["input_ids"], memory, 20, lambda tokens: heard.append(int(tokens[0])))
+    assert real_base.decode(said[0]) == "The capital of France is Paris."
+    assert tokenizer.decode(heard) == "The capital of France is Paris.<|im_end|>"

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from infinidoc.errors import InfinidocError
+from infinidoc.model import decoding
 from infinidoc.model.attention import CompressiveMemory, attention_modules
 from infinidoc.reading import answering, search
 from infinidoc.reading import collection as collection_module
@@ -214,17 +215,14 @@ def test_an_answer_ends_with_its_line(collection, monkeypatch):
     base = collection.load()
     script = base.encode("\n two words\nQuestion: more?")
 
-    def scripted(tokens, streamer, stopping_criteria, max_new_tokens, **_):
-        streamer.put(tokens)
-        for token in script[:max_new_tokens]:
-            streamer.put(torch.tensor([token]))
+    def scripted(base, ids, memory, max_tokens, hear):
+        for token in script[:max_tokens]:
             said.append(token)
-            if stopping_criteria[0](tokens, None).all():
+            if hear(torch.tensor([token])):
                 break
-        streamer.end()
 
     said, pieces = [], []
-    monkeypatch.setattr(base.model, "generate", scripted)
+    monkeypatch.setattr(decoding, "generate", scripted)
     assert answering.generate(base, [5, 6], None, 50, pieces.append) == "two words"
     assert "".join(pieces) == "two words"
     assert len(said) < len(script)

@@ -4,7 +4,6 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import Any
 
 import torch
 
@@ -13,6 +12,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.evaluation.ledger import Checkpoint
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
+from infinidoc.model.decoding import generate
 from infinidoc.model.encoding import add, batch_tokens, encode
 from infinidoc.model.kernels import KERNELS, State
 
@@ -66,18 +66,10 @@ class Reader:
                 answers[index] = text
         return answers
 
-    @torch.no_grad()
     def _continue(self, ids: list[list[int]], states: list[list[State]], max_tokens: int) -> list[str]:
         side_by_side = [State.cat(layers) for layers in zip(*states, strict=True)]
         memory = CompressiveMemory(self.base.model, side_by_side).read_only()
-        tokens = torch.tensor(ids, device=self.base.device)
-        options: dict[str, Any] = {"do_sample": False, "max_new_tokens": max_tokens}
-        if self.base.model.generation_config.pad_token_id is None:
-            options["pad_token_id"] = self.base.tokenizer.eos_token_id
-        generator: Any = self.base.model  # its mixins confuse type checkers
-        produced = generator.generate(tokens, attention_mask=torch.ones_like(tokens), past_key_values=memory, **options)
-        texts: list[str] = self.base.tokenizer.batch_decode(produced[:, tokens.shape[1] :], skip_special_tokens=True)
-        return texts
+        return [self.base.decode(row) for row in generate(self.base, torch.tensor(ids), memory, max_tokens)]
 
     @cached_property
     def text(self) -> Callable[[int], str]:
@@ -86,7 +78,7 @@ class Reader:
 
         def text(token: int) -> str:
             if token not in known:
-                piece = str(self.base.tokenizer.convert_ids_to_tokens(token))
+                piece = str(self.base.vocabulary.id_to_token(token))
                 known[token] = piece.replace("Ġ", " ").replace("▁", " ").replace("Ċ", "\n")
             return known[token]
 

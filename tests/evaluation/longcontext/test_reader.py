@@ -80,7 +80,7 @@ def test_answers_continue_the_prompt_greedily(plain):
     for _ in range(5):
         logits = plain.base.model(torch.tensor([ids + expected]), past_key_values=memory.copy()).logits
         expected.append(int(logits[0, -1].argmax()))
-        if expected[-1] in plain.base.model.generation_config.eos_token_id:
+        if expected[-1] in plain.base.stops:
             break
     text = plain.base.tokenizer.decode(expected, skip_special_tokens=True)
     assert plain.answer(["The ship"], [state], 5) == [text]
