@@ -15,7 +15,6 @@ from infinidoc.cli.options import ReaderOption
 from infinidoc.errors import InfinidocError
 
 TOKEN = "INFINIDOC_TOKEN"
-LAST_SECONDS = 3  # for what is being said when the server ends
 
 
 def serve(
@@ -48,7 +47,7 @@ def serve(
         raise InfinidocError("the server is an extra", "pip install 'infinidoc[serve]'") from error
     from infinidoc.reading.readers import choice
     from infinidoc.reading.readers.endpoint import is_endpoint
-    from infinidoc.serving.app import create
+    from infinidoc.serving.app import config, create
     from infinidoc.serving.guard import is_loopback
     from infinidoc.serving.library import Library
 
@@ -66,11 +65,8 @@ def serve(
         name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
         address = f"http://[{name}]:{found}" if ":" in name else f"http://{name}:{found}"
         render.out.print(f"infinidoc listens at {address}/" + (f"#token={token}" if token and not given else ""))
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=LAST_SECONDS
-        )
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listening])
+            uvicorn.Server(config(app)).run(sockets=[listening])
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -33,6 +33,7 @@ def answering(
         conversation = Conversation(collection)
         conversation.turns = list(earlier)
         with library.models.turn:
+            say("")  # the client may have left while it waited
             answer = conversation.ask(question, options.top, max_tokens, say, library.reader, options.long, scope)
             encode = collection.load().encode
             read = [answer.question, *(source.text for source in answer.sources)]

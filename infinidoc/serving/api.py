@@ -97,8 +97,10 @@ async def search(request: Request, name: Name, wanted: SearchRequest, library: T
     """The passages that a question needs, best first: no answer, nothing in the log."""
     collection, scope = await run_in_threadpool(library.to_ask, name), wanted.scope()
 
-    def work(_: Say) -> Passages:
-        found = collection.search(wanted.question, wanted.top, scope)
+    def work(say: Say) -> Passages:
+        with library.models.turn:
+            say("")  # the client may have left while it waited
+            found = collection.search(wanted.question, wanted.top, scope)
         return Passages(passages=[source_named(source, collection.directory) for source in found])
 
     return await desk.result(request, work)

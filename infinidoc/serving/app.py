@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
@@ -16,12 +17,13 @@ from infinidoc.serving.jobs import Jobs
 from infinidoc.serving.library import Library
 
 LARGEST_BODY = 1 << 20  # bytes of a question; uploads have a limit of their own
+LAST_SECONDS = 3  # for what is being said when the server ends
 PAGE = Path(__file__).parent / "page"
 DESCRIPTION = """Asks collections of documents, and fills them. Every answer comes with the passages that it was read
 from. Errors have one shape: `{"error": {"message", "type", "param", "code"}}`."""
 
 
-def create(library: Library, host: str = "127.0.0.1", token: str | None = None, desk: Desk | None = None) -> FastAPI:
+def create(library: Library, host: str = "127.0.0.1", token: str | None = None, desk: Desk | None = None) -> Guard:
     """The server of a library, as it is reached at `host`; with a `token`, only for those who have it."""
 
     @asynccontextmanager
@@ -46,10 +48,17 @@ def create(library: Library, host: str = "127.0.0.1", token: str | None = None, 
     errors.install(app)
     app.include_router(api.router)
     app.include_router(openai.router)
-    app.mount("/page", StaticFiles(directory=PAGE, check_dir=False))
-    app.get("/", include_in_schema=False)(page)
-    app.add_middleware(Guard, host=host, token=token)
-    return app
+    if PAGE.is_dir():
+        app.mount("/page", StaticFiles(directory=PAGE))
+        app.get("/", include_in_schema=False)(page)
+    return Guard(app, host, token)
+
+
+def config(app: Guard) -> uvicorn.Config:
+    """How it is run: quietly, and without waiting long for those who still listen at its end."""
+    return uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=LAST_SECONDS
+    )
 
 
 def page() -> FileResponse:

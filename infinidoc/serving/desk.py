@@ -49,7 +49,7 @@ class Ticket(Generic[Result]):
         return self._work(self._say)
 
     def _say(self, text: str) -> None:
-        """Hands a piece of the answer on. Raises Left, which ends the reading, if nobody wants it any more."""
+        """Hands a piece of the answer on. Raises Left, which ends the reading, if nobody waits for it any more."""
         if self._left.is_set():
             raise Left
         if text:

@@ -95,7 +95,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
+        first = max(error.errors(), key=lambda one: len(one["loc"]))  # of a union's: the one that came furthest
         where = ".".join(str(part) for part in first["loc"] if part != "body")
         return respond(422, problem(422, f"{where}: {first['msg']}" if where else str(first["msg"]), where or None))
 

@@ -6,13 +6,15 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from infinidoc.serving.errors import Refused, problem, respond
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 API = ("/api", "/v1")
+JSON = "application/json"
 PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -40,8 +42,8 @@ class Guard:
     - With a `token`, whoever asks the API must know it (`Authorization: Bearer`).
     """
 
-    def __init__(self, app: ASGIApp, host: str, token: str | None):
-        self._app, self._token = app, token
+    def __init__(self, app: FastAPI, host: str = "127.0.0.1", token: str | None = None):
+        self.app, self._token = app, token
         self._names = {*LOCAL, host.lower()}
         if not is_loopback(host):
             self._names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
@@ -49,13 +51,21 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
 
+        too_large = False
+
         async def sending(message: Message) -> None:
+            nonlocal too_large
             if message["type"] == "http.response.start":
-                _add(MutableHeaders(scope=message), scope["path"])
-            await send(message)
+                headers = MutableHeaders(scope=message)
+                too_large = (
+                    message["status"] == 413 and headers["content-type"] != JSON
+                )  # Starlette's, in its own shape
+                _add(headers, scope["path"])
+            if not too_large:
+                await send(message)
 
         try:
             self._check(scope["path"], Headers(scope=scope))
@@ -63,7 +73,9 @@ class Guard:
             found = problem(error.status, str(error))
             await respond(error.status, found, error.headers)(scope, receive, sending)
             return
-        await self._app(scope, receive, sending)
+        await self.app(scope, receive, sending)
+        if too_large:
+            await respond(413, problem(413, "that is more than this server takes at once"))(scope, receive, sending)
 
     def _check(self, path: str, headers: Headers) -> None:
         """Raises Refused."""

@@ -21,6 +21,7 @@ from infinidoc.serving.shapes import (
     ChatRequest,
     ChatResponse,
     Choice,
+    Finish,
     Message,
     ModelList,
     ModelRow,
@@ -59,23 +60,28 @@ async def chat_completions(
         "created": int(time.time()),
         "model": wanted.model,
     }
+
+    def finish(usage: Usage) -> Finish:
+        return "length" if usage.completion_tokens >= most else "stop"
+
     if not wanted.stream:
         answer, usage = await desk.result(request, work)
         message = ChatMessage(content=answer.text + footnotes(answer))
         body = AnswerBody.model_validate(answer.to_dict())
-        return ChatResponse(**chat, choices=[Choice(message=message)], usage=usage, infinidoc=body)
+        choice = Choice(message=message, finish_reason=finish(usage))
+        return ChatResponse(**chat, choices=[choice], usage=usage, infinidoc=body)
     directory = library.place(wanted.model).directory
     with_usage = wanted.stream_options is not None and wanted.stream_options.include_usage
 
-    def chunk(delta: dict[str, str], finish: str | None = None, **more: Any) -> bytes:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+    def chunk(delta: dict[str, str], finished: Finish | None = None, **more: Any) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finished, "logprobs": None}
         usage = {"usage": None} if with_usage else {}
         return event(None, {**chat, "object": "chat.completion.chunk", "choices": [choice], **usage, **more})
 
     def end(result: tuple[Answer, Usage]) -> Iterator[bytes]:
         answer, usage = result
         yield chunk({"content": footnotes(answer)})
-        yield chunk({}, "stop", infinidoc=answer.to_dict())
+        yield chunk({}, finish(usage), infinidoc=answer.to_dict())
         if with_usage:
             yield event(None, {**chat, "object": "chat.completion.chunk", "choices": [], "usage": usage.model_dump()})
         yield b"data: [DONE]\n\n"

@@ -211,10 +211,13 @@ class ChatMessage(BaseModel):
     content: str = Field(description="The answer, with its sources as footnotes.")
 
 
+Finish = Literal["stop", "length"]
+
+
 class Choice(BaseModel):
     index: int = 0
     message: ChatMessage
-    finish_reason: Literal["stop"] = "stop"
+    finish_reason: Finish
     logprobs: None = None
 
 

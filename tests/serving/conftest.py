@@ -16,7 +16,7 @@ import uvicorn
 
 from infinidoc.reading import collection as collection_module
 from infinidoc.reading.collection import Collection
-from infinidoc.serving.app import create
+from infinidoc.serving.app import config, create
 from infinidoc.serving.library import Library
 from tests.reading.library import write_library
 
@@ -91,13 +91,13 @@ def served(**options) -> Iterator[Client]:
     library = Library(options.pop("only", ()), options.pop("reader", "own"))
     app = create(library, **options)
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
+    server = uvicorn.Server(config(app))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
     thread.start()
     while not server.started and thread.is_alive():
         time.sleep(0.01)
     try:
-        yield Client(f"http://127.0.0.1:{listening.getsockname()[1]}", app)
+        yield Client(f"http://127.0.0.1:{listening.getsockname()[1]}", app.app)
     finally:
         server.should_exit = True
         thread.join()

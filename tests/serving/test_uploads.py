@@ -1,0 +1,161 @@
+"""Files that clients bring: read, kept inside the collection, and nowhere else."""
+
+import pytest
+
+from infinidoc.errors import InfinidocError
+from infinidoc.memory import places
+from infinidoc.memory.uploads import LONGEST, relative_path
+from infinidoc.reading.collection import Collection
+from tests.serving.conftest import multipart, served
+
+TEXT = b"The Zenobia carries 41 tons of amber."
+EVIL = (
+    "../x.txt", "/x.txt", "a/../../x.txt", "a/..", "..", ".", "./x.txt", "a//x.txt", "a/", "..\\x.txt", "C:\\x.txt",
+    "\\\\host\\x.txt", ".hidden", "a/.git/config", "x.txt:stream", "con", "a/NUL.txt", "x.", "x ", " ", "x\x01.txt",
+    "x\u202etxt.exe", "a/" * 40 + "x.txt", "x" * 300,
+)  # fmt: skip
+
+
+def everything(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if "models" not in path.parts)
+
+
+def test_names_that_lead_elsewhere_are_refused(server, tmp_path):
+    before = everything(tmp_path)
+    for name in EVIL:
+        if name.startswith(("C:", "\\\\")):
+            continue  # of those that old browsers sent the parser itself takes the last part
+        reply = server.upload("ships", {"good.txt": TEXT, name: TEXT})
+        assert reply.status == 422, name
+        assert "can't name a file" in reply.error["message"]
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", [*EVIL, "", "a\0b", "a\nb", "\ud800"])
+def test_no_such_name_has_a_place(name):
+    with pytest.raises(InfinidocError):
+        relative_path(name)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a/b/c d.txt", "Käse/日本.pdf", "a..b", "x" * LONGEST, "a\\b.txt"])
+def test_plain_names_have_a_place(name):
+    assert relative_path(name).as_posix() == name.replace("\\", "/")
+    assert not relative_path(name).is_absolute()
+
+
+def test_a_link_that_leads_out_is_not_followed(server, home, tmp_path):
+    (uploads := home / "collections" / "ships" / "uploads").mkdir()
+    (uploads / "out").symlink_to(tmp_path)
+    assert server.upload("ships", {"out/x.txt": TEXT}).status == 422
+    assert not (tmp_path / "x.txt").exists()
+
+
+def test_a_file_is_no_folder(server):
+    assert server.read_in("ships", {"a": TEXT})[0] == "done"
+    assert "a file and a folder" in server.upload("ships", {"a/b.txt": TEXT}).error["message"]
+
+
+def test_an_upload_makes_a_collection_where_it_may(server, home):
+    assert server.read_in("new", {"x.txt": TEXT})[1]["added"] == 1
+    assert [row["id"] for row in server("GET", "/api/collections").json["collections"]] == ["new", "ships"]
+    for name in ("%2e", "..%2fx", "_", "-x", "a%20b"):
+        assert server.upload(name, {"x.txt": TEXT}).status in (404, 422), name
+    assert sorted(path.name for path in (home / "collections").iterdir()) == ["new", "ships"]
+
+
+def test_a_server_of_some_collections_has_no_others(ships):
+    with Collection.open("hidden") as hidden:
+        hidden.ingest([ships])
+    with served(only=["ships", "to-come"]) as client:
+        assert [row["id"] for row in client("GET", "/api/collections").json["collections"]] == ["ships", "to-come"]
+        assert client("POST", "/api/collections/hidden/ask", {"question": "What?"}).status == 404
+        assert client.upload("hidden", {"x.txt": TEXT}).status == 404
+        assert client.upload("other", {"x.txt": TEXT}).status == 404
+        assert client("POST", "/api/collections/to-come/ask", {"question": "What?"}).status == 404
+        assert client.read_in("to-come", {"x.txt": TEXT})[1]["added"] == 1
+
+
+def test_what_cant_be_read_is_reported_and_not_kept(server, home):
+    name, summary = server.read_in("ships", {"x.txt": TEXT, "sub/program.exe": b"MZ\x90\x00" + bytes(500)})
+    assert (name, summary["added"]) == ("done", 1)
+    assert [skipped["name"].rpartition("/")[2] for skipped in summary["skipped"]] == ["program.exe"]
+    assert everything(home / "collections" / "ships" / "uploads") == ["x.txt"]
+
+
+def test_a_file_takes_the_place_of_the_one_before(server, home):
+    server.read_in("ships", {"x.txt": TEXT})
+    assert server.read_in("ships", {"x.txt": b"The Zenobia carries tea."})[1]["replaced"] == 1
+    assert (home / "collections" / "ships" / "uploads" / "x.txt").read_bytes() == b"The Zenobia carries tea."
+    assert server.read_in("ships", {"x.txt": b"The Zenobia carries tea."})[1]["unchanged"] == 1
+    (row,) = [row for row in server("GET", "/api/collections/ships/documents").json["documents"]
+              if row["document"] == "x.txt"]  # fmt: skip
+    assert row["bytes"] == len(b"The Zenobia carries tea.")
+
+
+def test_a_document_goes_with_all_its_copies(server, home):
+    server.read_in("ships", {"x.txt": TEXT, "y.txt": TEXT})
+    (row,) = [row for row in server("GET", "/api/collections/ships/documents").json["documents"] if row["copies"]]
+    assert server("DELETE", f"/api/collections/ships/documents/{row['id']}").status == 204
+    assert not (home / "collections" / "ships" / "uploads").exists()
+
+
+def test_files_of_ones_own_stay_when_their_document_goes(server, ships):
+    for row in server("GET", "/api/collections/ships/documents").json["documents"]:
+        assert server("DELETE", f"/api/collections/ships/documents/{row['id']}").status == 204
+    assert server("GET", "/api/collections/ships/documents").json["documents"] == []
+    assert len(list(ships.iterdir())) == 3
+    reply = server("POST", "/api/collections/ships/ask", {"question": "What?"})
+    assert (reply.status, "empty" in reply.error["message"]) == (422, True)
+
+
+def test_uploads_go_where_their_collection_goes(server, home):
+    server.read_in("ships", {"sub/x.txt": TEXT})
+    places.rename("ships", "boats")
+    (row,) = [row for row in server("GET", "/api/collections/boats/documents").json["documents"]
+              if row["document"] == "sub/x.txt"]  # fmt: skip
+    moved = home / "collections" / "boats" / "uploads" / "sub" / "x.txt"
+    assert row["path"] == str(moved)
+    assert moved.read_bytes() == TEXT
+    with Collection.open("boats") as boats:
+        boats.remove(boats.find("x.txt"))
+    assert not moved.exists()
+    assert server("GET", "/api/collections/ships/documents").status == 404
+
+
+def test_a_projects_own_collection_keeps_its_uploads_when_it_gets_a_name(lenient, home, tmp_path):
+    (tmp_path / "work" / "own.txt").write_text("The Amalia carries grain.")
+    with Collection.open() as own:
+        own.ingest(["own.txt"])
+    with served() as client:
+        assert client.read_in("_", {"x.txt": TEXT})[1]["added"] == 1
+        (row,) = client("GET", "/api/collections").json["collections"]
+        assert (row["id"], row["name"], row["documents"]) == ("_", "work", 2)
+    assert (tmp_path / "work" / ".infinidoc" / "uploads" / "x.txt").exists()
+    places.rename(".", "named")
+    with Collection.open("named") as named:
+        paths = [document.path for document in named.documents()]
+    assert paths == sorted(
+        [str(home / "collections" / "named" / "uploads" / "x.txt"), str(tmp_path / "work" / "own.txt")]
+    )
+
+
+def test_too_many_files_and_no_files_are_refused(server):
+    assert server.upload("ships", {}).status in (400, 422)
+    assert server.upload("ships", {f"{number}.txt": b"x" for number in range(1_001)}).status == 400
+    body, _ = multipart({"x.txt": TEXT})
+    for kind in ("multipart/form-data", "application/json", "text/plain"):
+        assert server("POST", "/api/collections/ships/documents", body, {"Content-Type": kind}).status in (400, 422)
+
+
+def test_a_job_tells_how_far_it_is(server):
+    job = server.upload("ships", {f"{number}.txt": TEXT + b"%d" % number for number in range(5)}).json
+    assert job["progress"]["files"] == 5
+    events = server.events("GET", f"/api/jobs/{job['job']}/events")
+    *progress, (last, summary) = events
+    assert {name for name, _ in progress} == {"progress"}
+    done = [data["bytes_done"] for _, data in progress]
+    assert done == sorted(done)
+    assert (last, summary["added"]) == ("done", 5)
+    state = server("GET", f"/api/jobs/{job['job']}").json
+    assert (state["state"], state["summary"]["added"], state["error"]) == ("done", 5, None)
+    assert server.events("GET", f"/api/jobs/{job['job']}/events")[-1] == events[-1]
