@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, File, Query, Request, Response, UploadFile
 from fastapi import Path as PathParameter
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
 
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place
@@ -48,7 +49,8 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorBody} for status in sorted({401, 403, 421, 422, *statuses})}
 
 
-STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
+STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": EVENT}}}}
 
 
 def library_of(request: Request) -> Library:
@@ -110,7 +112,7 @@ async def search(request: Request, name: Name, wanted: SearchRequest, library: T
     "/collections/{collection}/ask",
     tags=["asking"],
     response_model=AnswerBody,
-    responses={**STREAM, **errors(404, 502, 503, 504)},
+    responses=STREAM | errors(404, 502, 503, 504),
 )
 async def ask(
     request: Request, name: Name, wanted: AskRequest, library: TheLibrary, desk: TheDesk
@@ -148,8 +150,8 @@ def documents(name: Name, library: TheLibrary) -> Documents:
     tags=["documents"],
     status_code=202,
     max_body_size=MOST_BYTES,
-    form_limits={"max_files": MOST_FILES, "max_fields": 0},
-    responses=errors(404, 409, 413, 503),
+    form_limits={"max_files": MOST_FILES, "max_fields": 100},
+    responses=errors(400, 404, 409, 413, 503),
 )
 def upload(
     name: Name,
@@ -262,7 +264,9 @@ def stop(job: JobId, jobs: TheJobs) -> JobBody:
     return _job(found)
 
 
-@router.get("/jobs/{job}/events", tags=["documents"], response_class=EventStream, responses={**STREAM, **errors(404)})
+@router.get(
+    "/jobs/{job}/events", tags=["documents"], response_class=StreamingResponse, responses={**STREAM, **errors(404)}
+)
 async def job_events(job: JobId, jobs: TheJobs) -> EventStream:
     """How far an upload is, as server-sent events: `progress`, and at last `done` or `error`."""
     found = jobs.find(job)

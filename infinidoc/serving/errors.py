@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from infinidoc.errors import Damaged, InfinidocError, Unwritable
 from infinidoc.reading.answers import Unanswered
@@ -100,11 +101,20 @@ def install(app: FastAPI) -> None:
         return respond(422, problem(422, f"{where}: {first['msg']}" if where else str(first["msg"]), where or None))
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
-        return respond(error.status_code, problem(error.status_code, str(error.detail)), error.headers)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        headers = {**(error.headers or {}), **({"Allow": _allowed(request)} if error.status_code == 405 else {})}
+        return respond(error.status_code, problem(error.status_code, str(error.detail)), headers)
 
     async def other(_: Request, error: Exception) -> JSONResponse:
         return respond(*described(error), getattr(error, "headers", None))
 
     for kind in (Refused, InfinidocError, TimeoutError, Exception):
         app.add_exception_handler(kind, other)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes to a place, not of the first one only."""
+    paths = request.app.openapi()["paths"]
+    routes = [compile_path(path)[0] for path in paths]
+    found = [paths[path] for path, route in zip(paths, routes, strict=True) if route.match(request.url.path)]
+    return ", ".join(sorted(method.upper() for operations in found for method in operations))

@@ -3,9 +3,10 @@
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
+from fastapi import Path as PathParameter
 from starlette.concurrency import run_in_threadpool
 
 from infinidoc.reading.answers import Answer
@@ -41,13 +42,13 @@ def models(library: TheLibrary) -> ModelList:
 
 
 @router.get("/models/{model}", responses=errors(404))
-def model(model: str, library: TheLibrary) -> ModelRow:
+def model(model: Annotated[str, PathParameter(description="A collection's id.")], library: TheLibrary) -> ModelRow:
     """One collection."""
     library.place(model)
     return ModelRow(id=model)
 
 
-@router.post("/chat/completions", response_model=ChatResponse, responses={**STREAM, **errors(404, 502, 503, 504)})
+@router.post("/chat/completions", response_model=ChatResponse, responses=STREAM | errors(404, 502, 503, 504))
 async def chat_completions(
     request: Request, wanted: ChatRequest, library: TheLibrary, desk: TheDesk
 ) -> ChatResponse | EventStream:

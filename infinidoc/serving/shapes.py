@@ -20,10 +20,15 @@ Patterns = Annotated[list[Pattern], Field(max_length=100)]
 Top = Annotated[int, Field(ge=1, le=50)]
 
 
-class Within(BaseModel):
+class Body(BaseModel):
+    """What clients send: a number is no string, and no truth."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Within(Body):
     """Which documents are searched: all, if nothing is said."""
 
-    model_config = ConfigDict(populate_by_name=True)
     in_: Patterns = Field([], alias="in", description="Only files that match one of these gitignore patterns.")
     type: Patterns = Field([], description='Only these formats, as the list of documents has them: "pdf".')
     since: str | None = Field(
@@ -51,7 +56,7 @@ class Options(Within):
     long: bool = Field(False, description="One to three sentences with [numbers] of sources, rather than a few words.")
 
 
-class Earlier(BaseModel):
+class Earlier(Body):
     """A question that was asked before, its answer, and the passage that this was read from."""
 
     question: str
@@ -164,12 +169,12 @@ class JobBody(BaseModel):
     error: Problem | None
 
 
-class TextPart(BaseModel):
+class TextPart(Body):
     type: Literal["text"]
     text: str
 
 
-class Message(BaseModel):
+class Message(Body):
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart] | None = None
 
@@ -179,11 +184,11 @@ class Message(BaseModel):
         return parts if isinstance(parts, str) else "".join(part.text for part in parts)
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(Body):
     include_usage: bool = False
 
 
-class ChatRequest(BaseModel):
+class ChatRequest(Body):
     """As OpenAI's API has it. The last user message is the question; those before are what it may lean on. System
     messages and sampling options are not looked at: the answer is read from the documents."""
 
