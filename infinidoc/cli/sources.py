@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infinidoc.cli import render
+from infinidoc.documents.packed import file_of
 
 if TYPE_CHECKING:
     from infinidoc.reading.answers import Answer, Source
@@ -89,5 +90,6 @@ def link_to(path: str, place: str = "") -> str:
     percent-encoded there."""
     if not Path(path).is_absolute():
         return ""
-    page = re.fullmatch(r"page ([0-9]+)", place)
-    return Path(path).as_uri() + (f"#page={page[1]}" if page and path.lower().endswith(".pdf") else "")
+    file = file_of(path)  # what is in an archive is opened there
+    page = re.fullmatch(r"page ([0-9]+)", place) if file == path else None
+    return Path(file).as_uri() + (f"#page={page[1]}" if page and path.lower().endswith(".pdf") else "")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from infinidoc.documents import packed
 from infinidoc.documents.document import Unreadable
-from infinidoc.documents.formats import refusal
+from infinidoc.documents.formats import ARCHIVE, refusal
 from infinidoc.errors import InfinidocError
 
 STDIN = "-"  # among paths: standard input, which is nothing to discover
@@ -89,12 +90,13 @@ def discover(
         seen = set()
         for root in roots:
             for path, relative in walk(root.path, root.glob, changed):
-                if unwanted.match_file(relative) or (wanted and not wanted.match_file(relative)):
-                    continue
                 identity = _identity(path)
-                if identity not in seen:
-                    seen.add(identity)
-                    yield _look(path)
+                if unwanted.match_file(relative) or identity in seen:
+                    continue
+                for item, name in _look_into(path, relative):
+                    if not unwanted.match_file(name) and (wanted is None or wanted.match_file(name)):
+                        seen.add(identity)
+                        yield item
 
     return each_once()
 
@@ -134,7 +136,10 @@ def is_gone(path: str) -> bool:
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
-        return True
+        try:
+            return packed.member(path) is None
+        except Unreadable:
+            return False
     except OSError:
         return False
 
@@ -248,6 +253,35 @@ def _identity(path: str) -> object:
     except OSError:
         return path
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
+
+
+def _look_into(path: str, relative: str) -> Iterator[tuple[File | Skipped, str]]:
+    """A file, or the files of an archive, each with its name relative to the root."""
+    item, shown = _look(path), _display(path)
+    is_archive = isinstance(item, Skipped) and item.reason == ARCHIVE and packed.has_name_of_one(path)
+    try:
+        members = packed.members(path) if is_archive else None
+    except Unreadable as error:
+        item, members = Skipped(shown, str(error), path, error.passing), None
+    if members is None:
+        yield item, relative
+        return
+    for member in members:
+        if isinstance(member, tuple):
+            name, reason = member
+            yield Skipped(f"{shown}/{name}", reason), f"{relative}/{name}"
+        else:
+            yield _look_at_member(path, f"{shown}/{member.name}", member), f"{relative}/{member.name}"
+
+
+def _look_at_member(archive: str, name: str, member: packed.Packed) -> File | Skipped:
+    path = os.path.join(archive, *member.name.split("/"))
+    try:
+        head = member.read(_HEAD)
+    except Unreadable as error:
+        return Skipped(name, str(error), path)
+    reason = refusal(path, head)
+    return Skipped(name, reason, path) if reason else File(Path(path), name, member.size)
 
 
 def _look(path: str) -> File | Skipped:

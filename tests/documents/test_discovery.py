@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from infinidoc.documents.discovery import File, Skipped, discover
+from infinidoc.documents.formats import ocr
 from infinidoc.errors import InfinidocError
 
 
@@ -170,7 +171,8 @@ def test_a_pattern_that_makes_no_sense_is_an_error(tree):
         discover(["."], include=["!"])
 
 
-def test_files_without_a_reader_are_skipped_with_a_reason(tree):
+def test_files_without_a_reader_are_skipped_with_a_reason(tree, monkeypatch):
+    monkeypatch.setattr(ocr, "is_installed", lambda: False)
     tree("a.txt")
     write("photo.PNG", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
     write("data.bin", b"\0\1\2")
@@ -182,10 +184,10 @@ def test_files_without_a_reader_are_skipped_with_a_reason(tree):
         Skipped("core", "binary file"),
         Skipped("data.bin", "binary file, no reader for .bin"),
         Skipped("logo.svg", "no reader for .svg"),
-        Skipped("photo.PNG", "binary file, no reader for .png"),
+        Skipped("photo.PNG", "a picture: pip install 'infinidoc[ocr]' reads them"),
         File(Path("wide.txt").absolute(), "wide.txt", 14),
     ]
-    assert list(discover(["photo.PNG"])) == [Skipped("photo.PNG", "binary file, no reader for .png")]
+    assert list(discover(["photo.PNG"])) == [Skipped("photo.PNG", "a picture: pip install 'infinidoc[ocr]' reads them")]
 
 
 def test_symlinks_are_followed_and_loops_end(tree):

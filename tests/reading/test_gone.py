@@ -14,6 +14,7 @@ from infinidoc.model.encoding import Encoder
 from infinidoc.reading import collection as collection_module
 from infinidoc.reading import run as run_module
 from infinidoc.reading.collection import QUESTION_TOKENS, Collection
+from tests.documents import samples
 from tests.memory.test_gone import left
 
 DOOR, BREAD = "The code of the cellar door is 7741.", "Bread is baked on Wednesday and Saturday."
@@ -275,3 +276,18 @@ def test_a_question_of_many_pages_is_told_so_at_once(collection, monkeypatch):
                 call(question)
     assert collection.ask("What is the code?", max_tokens=1)
     assert QUESTION_TOKENS >= 512
+
+
+def test_documents_in_an_archive_come_and_go_with_it(collection, files):
+    archive = Path("old.zip")
+    archive.write_bytes(samples.archive({"in/shed.txt": "The shed is green.", "in/well.txt": "The well is dry."}))
+    collection.ingest(["."], sync=True)
+    assert {"old.zip/in/shed.txt", "old.zip/in/well.txt"} <= set(names(collection))
+    assert collection.ingest(["."], sync=True).unchanged == len(names(collection))
+    archive.write_bytes(samples.archive({"in/shed.txt": "The shed is blue."}))
+    summary = collection.ingest(["."], sync=True)
+    assert (summary.replaced, summary.removed) == (1, 1)
+    assert "old.zip/in/well.txt" not in names(collection)
+    archive.unlink()
+    assert collection.ingest(["."], sync=True).removed == 1
+    assert not any(name.startswith("old.zip") for name in names(collection))

@@ -4,10 +4,11 @@ import warnings
 from importlib import import_module
 from pathlib import Path, PurePath
 
+from infinidoc.documents import packed
 from infinidoc.documents.charset import looks_binary
 from infinidoc.documents.document import MAX_CHARACTERS, TOO_LONG, Document, Unreadable
 from infinidoc.documents.formats import ocr, signature
-from infinidoc.documents.formats.signature import PICTURES, kind_of
+from infinidoc.documents.formats.signature import ARCHIVE, PICTURES, kind_of
 
 MAX_BYTES = 256 << 20
 
@@ -54,12 +55,15 @@ _NO_PROSE = {"svg", "ps", "eps"}
 
 
 def load(path: Path) -> bytes:
-    """A file's bytes. Raises Unreadable if it is larger than `MAX_BYTES` or can't be opened."""
+    """The bytes of a file, on the disk or in an archive. Raises Unreadable if it is larger than `MAX_BYTES` or can't be
+    opened."""
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise Unreadable.because(error) from None
+        if (member := packed.member(str(path))) is None:
+            raise Unreadable.because(error) from None
+        data = member.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise Unreadable(f"larger than {MAX_BYTES >> 20} MB: split it")
     return data
@@ -94,7 +98,7 @@ def read_document(name: str, data: bytes) -> Document:
     if kind == "ole":
         raise Unreadable("damaged, or an Office format of its own: save it as docx, pptx or xlsx")
     if kind == "zip":
-        raise Unreadable("an archive: unpack it")
+        raise Unreadable(ARCHIVE)
     reader = import_module(f"{__name__}.{_MODULES.get(kind, 'text')}")
     try:
         with warnings.catch_warnings():

@@ -37,6 +37,7 @@ _FLAT = re.compile(
 )
 
 
+ARCHIVE = "an archive: unpack it"
 PICTURES = frozenset(["png", "jpeg", "tiff", "webp"])
 _OTHER_ARCHIVES = frozenset(["gzip", "bzip2", "xz", "7z", "rar", "zstd", "tar"])
 
@@ -142,5 +143,5 @@ def refusal(kind: str, data: bytes) -> str | None:
     if kind == "opendocument":
         return "a database or formula of OpenDocument: save it as PDF"
     if kind in _OTHER_ARCHIVES or (kind == "zip" and not _DOCUMENT.match(data)):
-        return "an archive: unpack it"
+        return ARCHIVE
     return None
