@@ -86,7 +86,7 @@ def address_layer(model: Model) -> int:
 
 def early_states(model: Model, layer: int, ids: Tensor) -> Tensor:
     """Hidden states (B, N, D) that enter a layer's attention, running only the layers below it. ids (B, N)."""
-    states = single_pass(model, ids, layer, remember=False).layers[layer].entering
+    states = single_pass(model, ids, layer, remember=range(0)).layers[layer].entering
     assert states is not None
     return states
 
