@@ -70,13 +70,19 @@ def show(name: Name = ".", json: JsonOption = False) -> None:
 
       infinidoc collections show manuals
     """
+    from infinidoc.memory.records import NO_KERNEL
+
     found = facts(name)
     if json:
         render.print_json(found)
         return
     sizes = {key: render.size(value) for key, value in found.items() if key.endswith("_bytes")}
+    held, tokens = found["memory_tokens"], found["tokens"]
+    waits = held < tokens and found["kernel"] != NO_KERNEL
+    so_far = f"{held:,} of {tokens:,}; the next ingest reads on" if waits else f"{held:,}"
     counts = {key: f"{found[key]:,}" for key in ("documents", "pages", "tokens", "passages")}
-    render.print_facts({key.replace("_", " "): value for key, value in {**found, **counts, **sizes}.items()})
+    shown = {**found, **counts, **sizes, "memory_tokens": so_far}
+    render.print_facts({key.replace("_", " "): value for key, value in shown.items()})
 
 
 @app.command()

@@ -13,6 +13,7 @@ from infinidoc.cli.options import AdapterOption, CollectionOption, JsonOption, M
 from infinidoc.cli.progress import Show, progress
 
 if TYPE_CHECKING:
+    from infinidoc.reading.collection import Collection
     from infinidoc.reading.summary import IngestProgress, Summary
 
 SHOWN_UNREAD = 20
@@ -53,6 +54,9 @@ def ingest(
     Text, Markdown, reStructuredText, HTML, PDF, Word, RTF, PowerPoint, Excel, CSV, EPUB, mail, JSON, notebooks and
     source code. Unchanged files are passed over and changed ones replaced, so run it again whenever you like.
 
+    In two passes: after the first one questions can be asked; the second one, which takes longer, reads the compressive
+    memory. Interrupt it whenever you like: the next ingest goes on from there.
+
     Examples:
 
       infinidoc ingest ./docs
@@ -81,10 +85,12 @@ def ingest(
         if json:
             render.print_json(asdict(summary))
         else:
-            print_summary(summary, str(target.directory))
+            print_summary(summary, target)
         if interrupted:
             parts = "".join(f", and {100 * share:.0f} % of {name}" for name, share in summary.partial.items())
-            if summary.collection["tokens"]:
+            if summary.ready_seconds:
+                render.note("interrupted: everything can be asked about; the next ingest goes on with the memory")
+            elif summary.collection["tokens"]:
                 render.note(f"interrupted: this much is kept{parts}; the same command goes on from there")
             else:
                 render.note("interrupted before anything could be kept: the same command begins again")
@@ -97,6 +103,10 @@ def ingest(
 
 def advance(show: Show, reached: "IngestProgress") -> None:
     """Moves the progress bar to where an ingest is."""
+    if reached.to_remember:
+        done, total = reached.remembered, reached.to_remember
+        show("memory", done, total, done, "tokens", "questions can be asked meanwhile")
+        return
     name = reached.name.rsplit("/", 1)[-1]
     files = f"{reached.files_done}/{reached.files} files"
     show(files, reached.bytes_done, max(reached.bytes_total, 1), reached.tokens, "tokens", name)
@@ -109,7 +119,7 @@ def is_unread(paths: list[str], summary: "Summary") -> bool:
     return any(os.path.abspath(name) in given or ("-" in paths and name == "stdin") for name in skipped)
 
 
-def print_summary(summary: "Summary", directory: str) -> None:
+def print_summary(summary: "Summary", target: "Collection") -> None:
     changes = {
         "added": summary.added,
         "identical to others": summary.copies,
@@ -120,14 +130,18 @@ def print_summary(summary: "Summary", directory: str) -> None:
         "skipped": len(summary.skipped),
     }
     done = ", ".join(f"{count:,} {what}" for what, count in changes.items() if count) or "none"
-    speed = f" ({summary.tokens / summary.seconds:,.0f} tokens/s)" if summary.tokens else ""
-    holds = summary.collection
+    holds, ready = summary.collection, summary.ready_seconds or summary.seconds
+    read = f"{render.plural(summary.tokens, 'token')}, {render.plural(summary.pages, 'page')}"
+    took = _in(summary.seconds - ready, summary.remembered)
+    remembered = f"{render.plural(summary.remembered, 'token')} into the memory{took}"
+    if holds["memory_tokens"] < holds["tokens"]:
+        remembered += f"; it has read {holds['memory_tokens']:,} of {holds['tokens']:,} so far"
     render.print_facts(
         {
             "documents": done,
-            "read": f"{render.plural(summary.tokens, 'token')}, {render.plural(summary.pages, 'page')} "
-            f"in {summary.seconds:.1f} s{speed}",
-            "collection": f"{render.plural(holds['documents'], 'document')}, {holds['tokens']:,} tokens in {directory}",
+            "first pass": f"{read}{_in(ready, summary.tokens)}",
+            **({"second pass": remembered} if target.store.identity.remembers else {}),
+            "collection": f"{render.plural(holds['documents'], 'document')}, {holds['tokens']:,} tokens in {target.directory}",
             "memory": f"{render.size(holds['state_bytes'])} compressive state, "
             f"{render.size(holds['address_bytes'])} addresses, {render.size(holds['text_bytes'])} text",
         }
@@ -138,3 +152,7 @@ def print_summary(summary: "Summary", directory: str) -> None:
         render.err.print(line, style="yellow")
     if len(unread) > SHOWN_UNREAD:
         render.note(f"… and {len(unread) - SHOWN_UNREAD} more; --json lists them all")
+
+
+def _in(seconds: float, tokens: int) -> str:
+    return f" in {seconds:.1f} s" + (f" ({tokens / seconds:,.0f} tokens/s)" if tokens and seconds else "")

@@ -15,6 +15,7 @@ from infinidoc.cli.options import CollectionOption, JsonOption
 from infinidoc.cli.progress import Show, progress
 
 if TYPE_CHECKING:
+    from infinidoc.reading.collection import Collection
     from infinidoc.reading.summary import IngestProgress
     from infinidoc.reading.watching import Change, Step
 
@@ -66,7 +67,7 @@ def watch(
                 if isinstance(step, Notice):
                     print_notice(step.what, step.text, json)
                     continue
-                print_step(step, str(target.directory), json, is_start=not started)
+                print_step(step, target, json, is_start=not started)
                 started = True
         except KeyboardInterrupt:
             bar.close()
@@ -80,7 +81,7 @@ def print_notice(what: str, text: str, json: bool) -> None:
         render.note(text)
 
 
-def print_step(step: "Step", directory: str, json: bool, is_start: bool) -> None:
+def print_step(step: "Step", target: "Collection", json: bool, is_start: bool) -> None:
     """The start as ingest tells of it, and a line for each change from then on."""
     if json:
         if is_start:
@@ -89,7 +90,7 @@ def print_step(step: "Step", directory: str, json: bool, is_start: bool) -> None
             for change in step.changes:
                 render.print_json(asdict(change))
     elif is_start:
-        print_summary(step.summary, directory)
+        print_summary(step.summary, target)
         render.note("watching; Ctrl-C to end")
     else:
         for change in step.changes[:SHOWN_CHANGES]:

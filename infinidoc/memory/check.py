@@ -17,7 +17,10 @@ from infinidoc.memory.manifest import MANIFEST
 from infinidoc.memory.records import absolute_path
 from infinidoc.memory.store import Store
 
-TABLES = ("meta", "documents", "files", "address_files", "passages", "segments", "log", "citations", "sqlite_sequence")
+TABLES = (
+    *("meta", "documents", "files", "address_files", "passages", "segments", "pending"),
+    *("log", "citations", "sqlite_sequence"),
+)
 
 
 @dataclass
@@ -118,8 +121,9 @@ def _copy(damaged: Path, fresh: Path) -> list[str]:
                   UNION SELECT document FROM files WHERE document NOT IN (SELECT id FROM documents)"""
         lost = target.execute(f"SELECT path FROM files WHERE document IN ({torn})").fetchall()
         target.execute(f"DELETE FROM documents WHERE id IN ({torn})")
-        for table in ("files", "passages", "segments", "citations"):
+        for table in ("files", "passages", "segments", "pending", "citations"):
             target.execute(f"DELETE FROM {table} WHERE document NOT IN (SELECT id FROM documents)")
+        target.execute("DELETE FROM pending WHERE (document, start) NOT IN (SELECT document, start FROM segments)")
         target.execute("DELETE FROM documents WHERE id NOT IN (SELECT document FROM files)")
         target.execute("DELETE FROM address_files WHERE name NOT IN (SELECT file FROM passages)")
         target.execute("UPDATE meta SET value = '' WHERE key = 'state'")  # nobody knows what it is a sum of

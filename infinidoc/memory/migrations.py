@@ -116,4 +116,25 @@ def times(sql: sqlite3.Connection, directory: Path) -> None:
     sql.executemany("UPDATE files SET modified = ? WHERE id = ?", times)
 
 
-MIGRATIONS = {1: files_and_citations, 2: notes, 3: times}
+def pending(sql: sqlite3.Connection, directory: Path) -> None:
+    """4 → 5: a document may be there to be asked about before the memory holds it. Those that are there it holds."""
+    for statement in _PENDING.split(";\n"):
+        sql.execute(statement)
+
+
+_PENDING = """
+CREATE TABLE pending (
+    document INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    begun TEXT NOT NULL,
+    PRIMARY KEY (document, start),
+    FOREIGN KEY (document, start) REFERENCES segments(document, start) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX pending_by_window ON pending(number, place);
+CREATE INDEX pending_by_begun ON pending(begun)"""
+
+
+MIGRATIONS = {1: files_and_citations, 2: notes, 3: times, 4: pending}

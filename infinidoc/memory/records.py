@@ -114,6 +114,25 @@ class SegmentRow:
 
 
 @dataclass(frozen=True)
+class PendingSegment:
+    """A segment of a document that the compressive memory doesn't hold yet, and how many tokens it has."""
+
+    document: int
+    segment: SegmentRow
+    tokens: int
+
+
+@dataclass(frozen=True)
+class PendingWindow:
+    """Segments that the second pass of an ingest reads together, in this order; `begun` names the file of what the
+    first pass left of them, and is empty if there is none."""
+
+    number: int
+    begun: str
+    segments: Sequence[PendingSegment]
+
+
+@dataclass(frozen=True)
 class NewDocument:
     """A document on its way into the manifest, or a part of one: what is there already of its path goes on with it."""
 

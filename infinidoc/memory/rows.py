@@ -39,6 +39,7 @@ class RowStore(Manifest):
 
     owned: ClassVar[Rows]
     suffixes: ClassVar[tuple[str, ...]] = (tensors.SUFFIX,)  # of the files that the manifest must name
+    listed: ClassVar[tuple[tuple[str, str], ...]] = ()  # tables that name other files, and in which column
 
     @contextmanager
     def writing(self) -> Iterator[Self]:
@@ -145,19 +146,23 @@ class RowStore(Manifest):
             total += rows
 
     def _named_files(self) -> set[str]:
-        """The files beside those of rows that the manifest names."""
+        """The files beside those in tables that the manifest names."""
         raise NotImplementedError
 
     def _discard(self, files: Iterable[str]) -> None:
         """Deletes those of these files that the manifest doesn't name any more."""
         named = self._named_files()
         for file in filter(None, files):
-            if file not in named and not self._first(f"SELECT 1 FROM {self.owned.names} WHERE name = ?", (file,)):
+            listed = (self._first(f"SELECT 1 FROM {table} WHERE {name} = ?", (file,)) for table, name in self._lists())
+            if file not in named and not any(listed):
                 (self.directory / file).unlink(missing_ok=True)
+
+    def _lists(self) -> tuple[tuple[str, str], ...]:
+        return (self.owned.names, "name"), *self.listed
 
     def _sweep(self) -> None:
         """Deletes what a crash left: files that the manifest doesn't name, and what was removed in SQLite's log."""
-        named = {name for (name,) in self._query(f"SELECT name FROM {self.owned.names}")} | self._named_files()
+        named = {path.name for path in self.files()}
         for path in self.directory.iterdir():
             if path.match(UNFINISHED) or (path.suffix in self.suffixes and path.name not in named):
                 path.unlink(missing_ok=True)
@@ -165,5 +170,6 @@ class RowStore(Manifest):
 
     def files(self) -> list[Path]:
         """Every tensor file that the manifest names."""
-        named = {name for (name,) in self._query(f"SELECT name FROM {self.owned.names}")} | self._named_files()
+        listed = (self._query(f"SELECT DISTINCT {name} FROM {table}") for table, name in self._lists())
+        named = {name for rows in listed for (name,) in rows if name} | self._named_files()
         return [self.directory / name for name in sorted(named)]

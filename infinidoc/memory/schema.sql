@@ -1,4 +1,4 @@
--- The manifest of a collection, format 4. It names every tensor file; a file that it doesn't name doesn't exist.
+-- The manifest of a collection, format 5. It names every tensor file; a file that it doesn't name doesn't exist.
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -56,6 +56,20 @@ CREATE TABLE segments (
     row INTEGER NOT NULL,
     PRIMARY KEY (document, start)
 ) WITHOUT ROWID;
+
+-- Segments that the compressive memory doesn't hold yet. The second pass of an ingest reads them, window by window.
+CREATE TABLE pending (
+    document INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    number INTEGER NOT NULL,            -- of the window
+    place INTEGER NOT NULL,             -- in the window, from 0
+    tokens INTEGER NOT NULL,
+    begun TEXT NOT NULL,                -- the file of what the first pass left of the window; '' if there is none
+    PRIMARY KEY (document, start),
+    FOREIGN KEY (document, start) REFERENCES segments(document, start) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX pending_by_window ON pending(number, place);
+CREATE INDEX pending_by_begun ON pending(begun);
 
 CREATE TABLE log (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

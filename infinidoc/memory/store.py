@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
+from enum import Enum
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from infinidoc.documents.document import Document, Mark
 from infinidoc.files import PRIVATE, replacing
 from infinidoc.memory import tensors, uploads
+from infinidoc.memory.backlog import Backlog
 from infinidoc.memory.log import AnswerLog
 from infinidoc.memory.migrations import MIGRATIONS
 from infinidoc.memory.records import (
@@ -46,11 +48,17 @@ INDEX_SUFFIX = ".faiss"
 ADDRESS_FILE_ROWS = 65_536  # 8 MiB
 
 
-class Store(AnswerLog):
+class Memory(Enum):
+    """What a commit may do with the compressive memory, other than to replace it."""
+
+    UNCHANGED = "unchanged"
+
+
+class Store(AnswerLog, Backlog):
     """One collection. Open it as often as you like; one `writing()` at a time, readers go on meanwhile."""
 
     kind, made_by, package = "collection", "infinidoc ingest PATH", __package__
-    format, migrations = 4, MIGRATIONS
+    format, migrations = 5, MIGRATIONS
     owned = Rows("addresses", "passages", "address_files", "tokens", "MIN(id)", ADDRESS_FILE_ROWS)
     suffixes = (tensors.SUFFIX, INDEX_SUFFIX)
 
@@ -171,7 +179,8 @@ class Store(AnswerLog):
         return dict(self._query(query, (json.dumps(list(documents)),)))
 
     def counts(self) -> dict[str, int]:
-        """Documents, pages, tokens, passages; and the bytes of text, addresses, index and compressive state."""
+        """Documents, pages, tokens, of these the ones in the compressive memory, passages; and the bytes of text,
+        addresses, index and compressive state."""
         query = "SELECT COUNT(*), TOTAL(pages), TOTAL(tokens), TOTAL(LENGTH(CAST(text AS BLOB))) FROM documents"
         documents, pages, tokens, text = map(int, self._first(query))
         passages, rows = map(int, self._first("SELECT COUNT(*), TOTAL(tokens) FROM passages"))
@@ -179,6 +188,7 @@ class Store(AnswerLog):
             "documents": documents,
             "pages": pages,
             "tokens": tokens,
+            "memory_tokens": tokens - self.pending_tokens() if self.identity.remembers else 0,
             "passages": passages,
             "text_bytes": text,
             "address_bytes": rows * self._address_size(),
@@ -194,7 +204,7 @@ class Store(AnswerLog):
         return self._named("address_head", tensors.read)
 
     def state(self) -> list[State] | None:
-        """The compressive memory, one `State` per layer; None for an empty collection."""
+        """The compressive memory, one `State` per layer; None while it is empty."""
         if not self.meta("state"):
             return None
         from infinidoc.model.kernels import unpack
@@ -268,37 +278,41 @@ class Store(AnswerLog):
         self,
         add: Sequence[NewDocument],
         remove: Iterable[int],
-        state: list[State] | None,
+        state: list[State] | Literal[Memory.UNCHANGED] | None,
         named: Sequence[tuple[int, StoredFile]] = (),
         unnamed: Iterable[str] = (),
+        begun: str | None = None,
     ) -> None:
         """Removes and adds documents and replaces the compressive memory, all at once or not at all.
 
         With a document go all its files, the uploaded ones from the disk as well, and what it was cited for in the log.
         `named` gives documents that stay another file with the same text, `unnamed` takes files (paths) away from
-        documents that have others. Belongs inside `writing()`.
+        documents that have others. With `begun` the segments that are added are not in this memory, and make up a window
+        for the second pass: it is the file of what the first pass left of them, or empty. Belongs inside `writing()`.
         """
         gone = set(remove)
         query = "SELECT DISTINCT file FROM passages WHERE document = ?"
         touched = sorted({file for document in gone for (file,) in self._query(query, (document,))})
         lost = self.passages_of(gone).keys()
         moved = [move for file in touched for move in self._rewrite([file], without=lost)]
-        name, old = "", self.meta("state") or ""
-        if state is not None:
-            from infinidoc.model.kernels import pack
-
-            name = tensors.write(self.directory, "state", pack(state))
+        spoilt = self._begun_with(gone)
+        old = self.meta("state") or ""
+        name = old if state is Memory.UNCHANGED else self._write_state(state)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         away = [stored_path(path, self.directory) for path in (*unnamed, *(file.path for _, file in named))]
         query = "SELECT path FROM files WHERE document IN (SELECT value FROM json_each(?))"
         left = {path for (path,) in self._query(query, (json.dumps(sorted(gone)),))} | set(away)
         with self._transaction():
+            self._spoil(spoilt)
             self._forget_answers(gone)
             self._run_many("DELETE FROM documents WHERE id = ?", [(document,) for document in gone])
             self._run_many("DELETE FROM files WHERE path = ?", [(path,) for path in away])
             self._move(moved)
+            number = self._next_number()
             for new in add:
-                self._insert(new, now)
+                identifier = self._insert(new, now)
+                if begun is not None:
+                    self._await(identifier, new.segments, new.passages, number, begun)
             for document, file in named:
                 self._insert_file(document, file, now)
             self._set_meta("state", name)
@@ -307,7 +321,7 @@ class Store(AnswerLog):
                 self._set_meta("indexed_until", "0")
             self._forget_unused(touched)
             self._next_revision()
-        self._discard([*touched, old, index.name if index and gone else ""])
+        self._discard([*touched, *spoilt, old, index.name if index and gone else ""])
         query = "SELECT path FROM files WHERE path IN (SELECT value FROM json_each(?))"
         left -= {path for (path,) in self._query(query, (json.dumps(sorted(left)),))}
         uploads.discard(self.directory, [Path(absolute_path(path, self.directory)) for path in left])
@@ -345,7 +359,7 @@ class Store(AnswerLog):
             self._next_revision()
         self._discard([old.name if old else ""])
 
-    def _insert(self, new: NewDocument, now: str) -> None:
+    def _insert(self, new: NewDocument, now: str) -> int:
         self._name_files({passage.file for passage in new.passages})
         document, tokens = new.document, sum(passage.tokens for passage in new.passages)
         begun = self.of_path(new.path)
@@ -376,6 +390,7 @@ class Store(AnswerLog):
             "INSERT INTO segments VALUES (?, ?, ?, ?, ?)",
             [(identifier, s.start, s.rows, s.width, s.row) for s in new.segments],
         )
+        return identifier
 
     def _insert_file(self, document: int, file: StoredFile, now: str) -> None:
         path, changed = stored_path(file.path, self.directory), last_changed(file.path, now)

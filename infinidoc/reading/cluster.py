@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Self
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.records import Identity
 from infinidoc.model.addresses import AddressHead
-from infinidoc.model.encoding import Advance, Encoded, Encoder, Running, Seat, window_tokens
+from infinidoc.model.encoding import Addressed, Advance, Begun, Encoder, Running, Seat, window_tokens
 from infinidoc.model.loading import load
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from infinidoc.model.base import BaseModel
+    from infinidoc.model.kernels import State
 
 AHEAD = 2  # windows per processor that have been sent and not yet committed: enough that none waits for work
 RETRIES = 5  # a window that so many dead workers had is given up
@@ -48,17 +49,27 @@ class Cluster:
         self._precision = base.precision
         self._identity, self._head = identity, ray.put(head.tensors())
 
-    def submit(self, segments: Sequence[Sequence[int]], seats: Sequence[Seat] | None = None) -> Running:
-        """As `Encoder.submit`. What it returns raises InfinidocError if the worker failed, or died again and again."""
-        reference = self._read.remote(self._identity, self._precision, self._head, segments, seats)
+    def first_pass(self, segments: Sequence[Sequence[int]], keep: bool = False) -> Running[Addressed]:
+        """As `Encoder.first_pass`. What it returns raises InfinidocError if the worker failed, or died again and
+        again."""
+        return self._send("first_pass", segments, keep)
 
-        def wait(advance: Advance) -> Encoded:
+    def second_pass(
+        self, segments: Sequence[Sequence[int]] | Begun, seats: Sequence[Seat] | None = None
+    ) -> Running[list[State]]:
+        """As `Encoder.second_pass`; raises what `first_pass` raises."""
+        return self._send("second_pass", segments, seats)
+
+    def _send(self, which: str, *what: Any) -> Running[Any]:
+        reference = self._read.remote(self._identity, self._precision, self._head, which, *what)
+
+        def wait(advance: Advance) -> Any:
             try:
-                encoded: Encoded = self._ray.get(reference)
+                found, tokens = self._ray.get(reference)
             except self._ray.exceptions.RayError as error:
                 raise _failed(error) from error
-            advance(sum(map(len, segments)))
-            return encoded
+            advance(tokens)
+            return found
 
         return wait
 
@@ -77,13 +88,14 @@ def read(
     identity: Identity,
     precision: str,
     head: dict[str, "Tensor"],
-    segments: Sequence[Sequence[int]],
-    seats: Sequence[Seat] | None,
-) -> Encoded:
-    """What a worker does. Its model stays loaded for the next window."""
-    base = loaded(identity, precision)
-    with Encoder(base, AddressHead.from_tensors(head), identity.remembers) as encoder:
-        return encoder.submit(segments, seats)(lambda tokens: None)
+    which: str,
+    *what: Any,
+) -> tuple[Any, int]:
+    """What a worker does: a pass of an `Encoder`. Returns what that gives, and how many tokens it read. Its model stays
+    loaded for the next window."""
+    read: list[int] = []
+    with Encoder(loaded(identity, precision), AddressHead.from_tensors(head)) as encoder:
+        return getattr(encoder, which)(*what)(read.append), sum(read)
 
 
 @cache

@@ -176,6 +176,9 @@ class Collection:
     ) -> "Summary":
         """Reads files, directories and globs into the collection; "-" is standard input.
 
+        In two passes: after the first they can be asked about, also from other processes; the second reads them into
+        the compressive memory, can be cut short, and is taken up by the next `ingest`.
+
         Unchanged files are passed over, changed ones replaced; `sync` also drops what is gone from the disk. Where
         `changed` paths (absolute) are given, only files at or below them are looked at, which may be gone.
         `include` and `exclude` are gitignore patterns. The engine "ray" reads on the Ray cluster that runs here or that
@@ -212,7 +215,7 @@ class Collection:
         if engine == "here":
             from infinidoc.model.encoding import Encoder
 
-            return Encoder(base, self.head, identity.remembers)
+            return Encoder(base, self.head)
         from infinidoc.reading.cluster import Cluster
 
         return Cluster(base, identity, self.head)
@@ -246,9 +249,11 @@ class Collection:
         Raises InfinidocError for an empty collection, another model, a scope that no document is in, or a question that
         is empty or doesn't fit the model's window; Unanswered if the reader fails.
         """
+        from infinidoc.model.loading import has_own_reader
         from infinidoc.model.prompts import ANSWER, EXPLANATION
         from infinidoc.reading.answering import NO_ANSWER, NOTHING, refuses
         from infinidoc.reading.readers.reader import ReaderError
+        from infinidoc.reading.remembering import how_far
         from infinidoc.reading.search import alike_in, in_pieces, one_by_one
 
         question = self._cleaned(question)
@@ -302,6 +307,8 @@ class Collection:
         cited = {source.path for source in sources}
         noted = [one for one in self.store.noted() if not answered or cited & set(one.paths)]
         notes = [f"{display(one.path)}: {note}" for one in noted for note in one.notes]
+        if reader == OWN and not has_own_reader(self.load(to_remember=memory_only)) and (line := how_far(self.store)):
+            notes.append(line)
         verbatim = is_verbatim(text, quotes)
         if long and quotes:
             text, verbatim = citing.text.strip(), citing.all_cited

@@ -11,6 +11,7 @@ from infinidoc.memory.store import Store
 from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import Encoder
 from infinidoc.reading import approximate
+from infinidoc.reading.remembering import remember
 from infinidoc.reading.run import Run
 from infinidoc.reading.summary import IngestProgress, Stopped, Summary
 
@@ -31,12 +32,15 @@ def ingest(
 ) -> Summary:
     """Reads files into a collection: new ones, and changed ones in place of what they were.
 
+    A first pass makes all of them ready to be asked about; a second one then reads them into the compressive memory,
+    if the collection has one, and with them what an earlier ingest has left.
+
     `sync` also drops documents below `paths` whose files are gone. What can't be read is skipped and reported, and what
     was read from it before is dropped; only where it may be readable again, that stays.
     Only files at or below the `changed` paths are looked at, where those are given: they may be gone.
     The model runs in the `reader`, here or on a cluster; the result is the same.
-    Every window is committed as soon as it is read, in the middle of a document if need be: an ingest that was cut
-    short goes on from there when it is repeated.
+    Every window is committed as soon as it is read, in either pass, in the middle of a document if need be: an ingest
+    that was cut short goes on from there when it is repeated.
     Raises InfinidocError if a path doesn't exist, or another process is writing to the collection; `Stopped`, which is
     a KeyboardInterrupt, when it is interrupted.
     """
@@ -65,6 +69,8 @@ def ingest(
                 progress.name = "an index of the addresses"
                 notify(progress)
                 approximate.build(store)
+            summary.ready_seconds = time.perf_counter() - began
+            remember(store, base, reader, summary, progress, notify)
     except KeyboardInterrupt as interrupt:
         raise Stopped(_closed(summary, store, began)) from interrupt
     return _closed(summary, store, began)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from infinidoc.documents.document import Passage
 from infinidoc.documents.segmentation import SEGMENT_TOKENS, pack_into_segments
 from infinidoc.memory.records import StoredDocument
-from infinidoc.memory.store import Store
+from infinidoc.memory.store import Memory, Store
 from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import Encoder, Seat, add, subtract
 from infinidoc.model.kernels import State
@@ -26,8 +26,8 @@ def forget(store: Store, base: BaseModel, documents: Sequence[StoredDocument]) -
     with store.writing():
         paths = [document.path for document in documents]
         gone = store.left_by(paths)
-        with Encoder(base, None) as reader:
-            state = state_without(store, base, reader, store.state(), gone)
+        with Encoder(base) as reader:
+            state = state_without(store, base, reader, gone)
         store.commit([], [document.id for document in gone], state, unnamed=paths)
 
 
@@ -35,42 +35,44 @@ def state_without(
     store: Store,
     base: BaseModel,
     reader: "Encoder | Cluster",
-    state: list[State] | None,
     documents: Sequence[StoredDocument],
-) -> list[State] | None:
-    """A collection's memory without some of its documents; without all of them it is empty, not almost empty."""
-    if state is None or not documents:
-        return state
-    rest = subtract(state, state_of(store, base, reader, documents))
+) -> list[State] | Literal[Memory.UNCHANGED] | None:
+    """A collection's memory without some of its documents; without all that it holds it is empty, not almost empty."""
+    state = store.state()
+    less = state_of(store, base, reader, documents) if state else None
+    if state is None or less is None:
+        return Memory.UNCHANGED
+    rest = subtract(state, less)
     return rest if rest[0].tokens.any() else None
 
 
 def state_of(
     store: Store, base: BaseModel, reader: "Encoder | Cluster", documents: Sequence[StoredDocument]
-) -> list[State]:
-    """What documents added to the memory, to the last bit: they are read once more, in the same seats."""
+) -> list[State] | None:
+    """What documents added to the memory, to the last bit: they are read once more, in the same seats. None if the
+    second pass has read nothing of them yet."""
     total: list[State] | None = None
     for known, stored in groupby(_stored(store, base, documents), key=lambda segment: segment[1] is not None):
         while some := list(islice(stored, SEGMENTS_AT_ONCE)):
             seats = [seat for _, seat in some if seat]
-            encoded = reader.submit([ids for ids, _ in some], seats if known else None)(lambda tokens: None)
-            assert encoded.state is not None
-            total = add(total, encoded.state)
-    assert total is not None
+            more = reader.second_pass([ids for ids, _ in some], seats if known else None)(lambda tokens: None)
+            total = add(total, more)
     return total
 
 
 def _stored(
     store: Store, base: BaseModel, documents: Sequence[StoredDocument]
 ) -> Iterator[tuple[list[int], Seat | None]]:
-    """The segments of documents as token ids, in the order in which they came, each with its seat if that is known."""
+    """The segments of documents that the memory holds, as token ids, in the order in which they came, each with its
+    seat if that is known."""
     for document in sorted(documents, key=lambda document: document.id):
         text = store.document(document.id).text
         seats = {row.start: Seat(row.rows, row.width, row.row) for row in store.segments(document.id)}
-        rows = store.passages(document.id)
+        pending, rows = store.pending_starts(document.id), store.passages(document.id)
         passages = (Passage(row.start, row.end, base.encode(text[row.start : row.end])) for row in rows)
         for segment in segments_of(base, passages):
-            yield ids_of(segment), seats.get(segment[0].start)
+            if segment[0].start not in pending:
+                yield ids_of(segment), seats.get(segment[0].start)
 
 
 def segments_of(base: BaseModel, passages: Iterable[Passage]) -> Iterator[list[Passage]]:

@@ -41,6 +41,7 @@ def _mend(
     collection: "Collection", faults: Faults, without_state: bool, notify: "Callable[[IngestProgress], None]"
 ) -> list[str]:
     from infinidoc.model.encoding import Encoder
+    from infinidoc.reading.remembering import remember
     from infinidoc.reading.removal import state_of
     from infinidoc.reading.run import Run
     from infinidoc.reading.summary import IngestProgress, Summary
@@ -48,6 +49,7 @@ def _mend(
     store, documents = collection.store, collection.store.documents()
     if store.index and store.index.name in faults.files:
         store.forget_index()
+    store.forget_begun(faults.files)
     damaged = [document for document in documents if {p.file for p in store.passages(document.id)} & set(faults.files)]
     stateless = without_state or store.meta("state") in faults.files
     if not damaged and not (stateless and documents and store.identity.remembers):
@@ -55,12 +57,14 @@ def _mend(
             store.commit([], [], None)
         return []
     base = collection.load(to_write=True)
-    with Encoder(base, collection.head, store.identity.remembers) as reader:
+    with Encoder(base, collection.head) as reader:
         if stateless:
             store.commit([], [], state_of(store, base, reader, documents) if store.identity.remembers else None)
         progress = IngestProgress(files=len(damaged), bytes_total=sum(document.bytes for document in damaged))
-        run = Run(store, base, Summary(), progress, notify, reader)
+        summary = Summary()
+        run = Run(store, base, summary, progress, notify, reader)
         for document in damaged:
             run.take_again(document)
         run.finish()
+        remember(store, base, reader, summary, progress, notify)
     return [document.path for document in damaged]

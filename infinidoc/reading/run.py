@@ -1,4 +1,4 @@
-"""One ingest as it runs: files are parsed, read in windows of segments, and committed."""
+"""The first pass of an ingest: files are parsed, read in windows of segments, and committed."""
 
 import hashlib
 import os
@@ -14,9 +14,10 @@ from infinidoc.documents.document import Document, Passage, Unreadable
 from infinidoc.documents.formats import load, read_document
 from infinidoc.documents.segmentation import split_into_passages
 from infinidoc.memory.records import NewDocument, PassageRow, SegmentRow, StoredDocument, StoredFile, content_of
-from infinidoc.memory.store import Store
+from infinidoc.memory.store import Memory, Store
 from infinidoc.model.base import BaseModel
-from infinidoc.model.encoding import Encoded, Encoder, Running, add
+from infinidoc.model.encoding import Addressed, Encoder, Running
+from infinidoc.reading.remembering import packed
 from infinidoc.reading.removal import ids_of, segments_of, state_without
 from infinidoc.reading.summary import IngestProgress, Noted, Summary
 
@@ -79,9 +80,9 @@ class Run:
     ):
         self.store, self.base, self.reader = store, base, reader
         self.summary, self.progress, self.notify = summary, progress, notify
-        self.state = store.state()
+        self.remembers = store.identity.remembers
         self.window = Window()  # not yet enough for the model
-        self.running: deque[tuple[Window, Running]] = deque()  # oldest first
+        self.running: deque[tuple[Window, Running[Addressed]]] = deque()  # oldest first
         self.coming: dict[str, Reading] = {}  # what is on its way, by content
         self.copies: list[tuple[int, StoredFile]] = []  # of documents that are there
         self.unreadable: list[str] = []  # files that were readable once
@@ -187,7 +188,8 @@ class Run:
 
     def _submit(self) -> None:
         """Sends the window to the model, and commits an older one when enough are on their way."""
-        self.running.append((self.window, self.reader.submit(self.window.segments())))
+        keep = self.remembers and self.store.has_room()
+        self.running.append((self.window, self.reader.first_pass(self.window.segments(), keep)))
         self.window = Window()
         while len(self.running) > self.reader.ahead:
             self._commit(*self.running.popleft())
@@ -204,9 +206,9 @@ class Run:
     def _name_copies(self) -> None:
         if self.copies:
             gone = self.store.left_by([file.path for _, file in self.copies], but=[same for same, _ in self.copies])
-            state = state_without(self.store, self.base, self.reader, self.state, gone)
+            state = state_without(self.store, self.base, self.reader, gone)
             self.store.commit([], [document.id for document in gone], state, named=self.copies)
-            self.state, self.copies = state, []
+            self.copies = []
 
     def drop_unreadable(self) -> None:
         self._drop(self.unreadable)
@@ -216,12 +218,11 @@ class Run:
         """Takes files out, and with them the documents that have no other."""
         if paths:
             gone = self.store.left_by(paths)
-            state = state_without(self.store, self.base, self.reader, self.state, gone)
+            state = state_without(self.store, self.base, self.reader, gone)
             self.store.commit([], [document.id for document in gone], state, unnamed=paths)
-            self.state = state
             self.summary.removed += len(paths)
 
-    def _commit(self, window: Window, running: Running) -> None:
+    def _commit(self, window: Window, running: Running[Addressed]) -> None:
         """Windows are committed in the order of their files, wherever they were read: sums come out the same."""
 
         def advance(tokens: int) -> None:
@@ -230,24 +231,26 @@ class Run:
             self.progress.bytes_done += window.bytes * tokens / window.tokens
             self.notify(self.progress)
 
-        encoded = running(advance)
+        addressed = running(advance)
         self._name_copies()  # a document that is replaced now may live on in another file
         paths = [path for part in window.parts if part.first for path in part.reading.replaces]
         old = self.store.left_by(paths)
-        state = state_without(self.store, self.base, self.reader, self.state, old)
-        state = add(state, encoded.state) if encoded.state else state
-        self.store.commit(self._rows(window, encoded), [document.id for document in old], state, unnamed=paths)
-        self.state = state
+        state = state_without(self.store, self.base, self.reader, old) if old else Memory.UNCHANGED
+        begun = None
+        if self.remembers:
+            begun = self.store.write_begun(packed(addressed.begun)) if addressed.begun else ""
+        rows = self._rows(window, addressed)
+        self.store.commit(rows, [document.id for document in old], state, unnamed=paths, begun=begun)
         for reading in (part.reading for part in window.parts if part.last):
             del self.coming[content_of(reading.document)]
             if reading.copies and (stored := self.store.of_path(reading.path)):
                 self.copies += [(stored.id, copy) for copy in reading.copies]
         self._count(window)
 
-    def _rows(self, window: Window, encoded: Encoded) -> list[NewDocument]:
+    def _rows(self, window: Window, addressed: Addressed) -> list[NewDocument]:
         """A window's parts of documents as the manifest is to have them; their addresses go into one file."""
-        addresses = [found for found in encoded.addresses if found is not None]
-        file, row, seats, new = self.store.write_addresses(torch.cat(addresses)), 0, iter(encoded.seats), []
+        file = self.store.write_addresses(torch.cat(addressed.addresses))
+        row, seats, new = 0, iter(addressed.seats), []
         for part in window.parts:
             passages, segments = [], []
             for segment in part.segments:

@@ -255,6 +255,37 @@ def test_an_ingest_that_was_interrupted_at_once_does_not_say_that_something_is_k
     assert "begins again" in err
 
 
+def test_an_ingest_that_is_interrupted_in_its_second_pass_says_which_pass_is_done(run, docs, monkeypatch):
+    monkeypatch.setitem(encoding.WINDOW_TOKENS, "cpu", 100)
+    whole, windows = Store.remember, []
+
+    def remember(self, *window):
+        if windows:
+            raise KeyboardInterrupt
+        windows.append(whole(self, *window))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "remember", remember)
+        code, out, err = run("ingest", docs, "--collection", "ships")
+    assert code == 130
+    assert "3 added" in out
+    read, total = re.search(
+        r"second pass +(\d+) tokens into the memory .*; it has read \1 of ([\d,]+) so far\n", out
+    ).groups()
+    assert re.search(rf"first pass +{total} tokens", out)
+    assert err == "interrupted: everything can be asked about; the next ingest goes on with the memory\n"
+    assert re.search(
+        rf"memory tokens +{read} of {total}; the next ingest reads on\n", run("collections", "show", "ships")[1]
+    )
+    (listed,) = json.loads(run("collections", "list", "--json")[1])["collections"]
+    assert listed["memory_tokens"] == int(read)
+    assert "tokens so far" in run("ask", "--memory-only", "Ships?", "--collection", "ships")[2]
+    code, out, err = run("ingest", docs, "--collection", "ships")
+    assert (code, err) == (0, "")
+    assert "3 unchanged" in out
+    assert re.search(rf"memory tokens +{total}\n", run("collections", "show", "ships")[1])
+
+
 def test_what_is_shown_of_a_document_is_for_people(run, docs):
     (docs / "copy.txt").write_bytes((docs / "log-00.txt").read_bytes())
     run("ingest", docs)

@@ -80,6 +80,7 @@ def test_what_is_committed_is_there_after_reopening(store):
             "documents": 2,
             "pages": 2,
             "tokens": 10,
+            "memory_tokens": 10,
             "passages": 4,
             "text_bytes": 50,
             "address_bytes": 1280,

@@ -10,7 +10,7 @@ from infinidoc.documents import formats
 from infinidoc.documents.document import Unreadable
 from infinidoc.errors import InfinidocError
 from infinidoc.memory import places
-from infinidoc.model.encoding import Encoder
+from infinidoc.model import encoding
 from infinidoc.reading import collection as collection_module
 from infinidoc.reading import run as run_module
 from infinidoc.reading.collection import QUESTION_TOKENS, Collection
@@ -159,7 +159,7 @@ def test_a_deleted_folder_is_synced_by_its_name(collection, files):
 def test_a_renamed_folder_is_there_once_and_not_read_again(collection, files, given, monkeypatch):
     before = {passage for block in collection.store.addresses() for passage in block.passages}
     files.rename("moved")
-    monkeypatch.setattr(Encoder, "submit", None)  # the model must not run
+    monkeypatch.setattr(encoding, "single_pass", None)  # the model must not run
     summary = collection.ingest(given, sync=True)
     assert (summary.added, summary.copies, summary.removed) == (0, 2, 2)
     assert names(collection) == ["moved/bread.txt", "moved/door.txt"]

@@ -63,7 +63,7 @@ def test_the_summary_counts_what_happened(collection, docs):
 def test_again_reads_nothing_and_changes_nothing(collection, docs, monkeypatch):
     collection.ingest([docs])
     before = content(collection.directory)
-    monkeypatch.setattr(Encoder, "_encode", None)  # the model must not run
+    monkeypatch.setattr(encoding_module, "single_pass", None)  # the model must not run
     summary = collection.ingest([docs, docs / "log-03.txt"])
     assert (summary.added, summary.unchanged, summary.tokens) == (0, 12, 0)
     assert content(collection.directory) == before
@@ -127,7 +127,7 @@ def test_only_what_changed_is_looked_at(collection, docs, tmp_path, monkeypatch)
     (docs / "log-04.txt").unlink()
     (docs / "log-05.txt").unlink()
     (docs / "new.txt").write_text("The Zephyr sank.")
-    monkeypatch.setattr(Encoder, "_encode", None)  # what was moved isn't read again
+    monkeypatch.setattr(encoding_module, "single_pass", None)  # what was moved isn't read again
     summary = collection.ingest([docs], sync=True, changed={str(docs / "moved.txt")})
     assert (summary.added, summary.copies, summary.removed, summary.unchanged) == (0, 1, 1, 0)
     after = content(collection.directory)
@@ -431,10 +431,10 @@ def test_a_segment_in_its_seat_gives_the_same_bits_whatever_is_beside_it(tiny, p
     together = encode(base, None, segments)
     assert len({seat[:2] for seat in together.seats}) > 3
     apart = None
-    with Encoder(base, None) as encoder:
+    with Encoder(base) as encoder:
         for first in range(0, len(segments), 3):
             some = slice(first, first + 3)
-            apart = add(apart, encoder.submit(segments[some], together.seats[some])(lambda tokens: None).state)
+            apart = add(apart, encoder.second_pass(segments[some], together.seats[some])(lambda tokens: None))
     for mine, theirs in zip(apart, together.state, strict=True):
         for a, b in zip(mine.tensors().values(), theirs.tensors().values(), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-13, atol=1e-11)  # float64 sums in another order, and no more
@@ -449,7 +449,7 @@ def test_one_of_forty_files_of_mixed_length_is_taken_out_without_remainder(tmp_p
         store, base = collection.store, collection.load(to_write=True)
         (gone,) = collection.find("log-19.txt")
         others = [document for document in collection.documents() if document.id != gone.id]
-        with Encoder(base, None) as encoder:
+        with Encoder(base) as encoder:
             expected = state_of(store, base, encoder, others)
         collection.remove([gone])
         left = collection.store.state()
