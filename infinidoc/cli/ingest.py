@@ -132,16 +132,16 @@ def print_summary(summary: "Summary", target: "Collection") -> None:
     done = ", ".join(f"{count:,} {what}" for what, count in changes.items() if count) or "none"
     holds, ready = summary.collection, summary.ready_seconds or summary.seconds
     read = f"{render.plural(summary.tokens, 'token')}, {render.plural(summary.pages, 'page')}"
-    took = _in(summary.seconds - ready, summary.remembered)
-    remembered = f"{render.plural(summary.remembered, 'token')} into the memory{took}"
+    remembered = f"{render.plural(summary.remembered, 'token')}{_in(summary.seconds - ready, summary.remembered)}"
     if holds["memory_tokens"] < holds["tokens"]:
-        remembered += f"; it has read {holds['memory_tokens']:,} of {holds['tokens']:,} so far"
+        remembered += f"; {holds['memory_tokens']:,} of {holds['tokens']:,} so far"
+    where = f"{render.plural(holds['documents'], 'document')}, {holds['tokens']:,} tokens in {target.directory}"
     render.print_facts(
         {
             "documents": done,
-            "first pass": f"{read}{_in(ready, summary.tokens)}",
-            **({"second pass": remembered} if target.store.identity.remembers else {}),
-            "collection": f"{render.plural(holds['documents'], 'document')}, {holds['tokens']:,} tokens in {target.directory}",
+            "read": f"{read}{_in(ready, summary.tokens)}",
+            **({"remembered": remembered} if target.store.identity.remembers else {}),
+            "collection": where,
             "memory": f"{render.size(holds['state_bytes'])} compressive state, "
             f"{render.size(holds['address_bytes'])} addresses, {render.size(holds['text_bytes'])} text",
         }

@@ -287,8 +287,8 @@ class Store(AnswerLog, Backlog):
 
         With a document go all its files, the uploaded ones from the disk as well, and what it was cited for in the log.
         `named` gives documents that stay another file with the same text, `unnamed` takes files (paths) away from
-        documents that have others. With `begun` the segments that are added are not in this memory, and make up a window
-        for the second pass: it is the file of what the first pass left of them, or empty. Belongs inside `writing()`.
+        documents that have others. `begun` has the second pass read the segments that are added, as one window: it is
+        the file of what the first pass left of them, or empty. Belongs inside `writing()`.
         """
         gone = set(remove)
         query = "SELECT DISTINCT file FROM passages WHERE document = ?"

@@ -16,13 +16,13 @@ from infinidoc.errors import InfinidocError
 from infinidoc.memory.records import Identity
 from infinidoc.model.addresses import AddressHead
 from infinidoc.model.encoding import Addressed, Advance, Begun, Encoder, Running, Seat, window_tokens
+from infinidoc.model.kernels import State
 from infinidoc.model.loading import load
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from infinidoc.model.base import BaseModel
-    from infinidoc.model.kernels import State
 
 AHEAD = 2  # windows per processor that have been sent and not yet committed: enough that none waits for work
 RETRIES = 5  # a window that so many dead workers had is given up

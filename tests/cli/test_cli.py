@@ -269,10 +269,8 @@ def test_an_ingest_that_is_interrupted_in_its_second_pass_says_which_pass_is_don
         code, out, err = run("ingest", docs, "--collection", "ships")
     assert code == 130
     assert "3 added" in out
-    read, total = re.search(
-        r"second pass +(\d+) tokens into the memory .*; it has read \1 of ([\d,]+) so far\n", out
-    ).groups()
-    assert re.search(rf"first pass +{total} tokens", out)
+    read, total = re.search(r"remembered +(\d+) tokens in .*; \1 of ([\d,]+) so far\n", out).groups()
+    assert re.search(rf"read +{total} tokens", out)
     assert err == "interrupted: everything can be asked about; the next ingest goes on with the memory\n"
     assert re.search(
         rf"memory tokens +{read} of {total}; the next ingest reads on\n", run("collections", "show", "ships")[1]
