@@ -55,9 +55,15 @@ async function walk(entry, above = "") {
   }
 }
 
+/** A name without what can't be in one on some systems, or would steer whoever reads it. */
+function fit(name) {
+  return spelt(name).replace(/[<>:"|?*\\]/g, "_").replace(/[. ]$/, "_");
+}
+
 /** Sends files and has them read; those that are hidden are passed over, as on the command line. */
 async function add(chosen) {
-  const files = chosen.filter(({ path }) => !path.split("/").some((part) => part.startsWith(".")));
+  const visible = chosen.filter(({ path }) => !path.split("/").some((part) => part.startsWith(".")));
+  const files = visible.map(({ path, file }) => ({ path: path.split("/").map(fit).join("/"), file }));
   if (!files.length || stop) return;
   if (!collection.id && !(await makeOne())) return;
   const id = collection.id;
@@ -69,30 +75,38 @@ async function add(chosen) {
   $("report").replaceChildren();
   $("job").hidden = false;
   const began = performance.now();
+  const halt = () => (stopped = true);
+  const waiting = [...parcels(files)];
   try {
-    for (const parcel of parcels(files)) {
+    while (waiting.length && !stopped) {
+      const parcel = waiting.shift();
       const bytes = parcel.reduce((sum, { file }) => sum + file.size, 0);
-      const halt = () => (stopped = true);
-      const job = await send(parcel, id, (share) => show(parcel[0].path, (sent + 0.1 * share * bytes) / total, "sending"), halt);
-      for await (const { event, data } of api.events("GET", `/api/jobs/${job}/events`)) {
+      try {
+        const job = await send(parcel, id, (share) => show(parcel[0].path, (sent + 0.1 * share * bytes) / total, "sending"), halt);
         stop = () => {
           halt();
           api.remove(`/api/jobs/${job}`).catch(() => {});
         };
-        if (event === "progress") showReading(data, sent, bytes, total, began);
-        else if (event === "done") collect(done, data);
-        else if (event === "error") throw api.problem(data);
+        for await (const { event, data } of api.events("GET", `/api/jobs/${job}/events`)) {
+          if (event === "progress") showReading(data, sent, bytes, total, began);
+          else if (event === "done") collect(done, data);
+          else if (event === "error") throw api.problem(data);
+        }
+      } catch (error) {
+        if (error.status !== 422) throw error;
+        if (parcel.length === 1) done.skipped.push({ name: parcel[0].path, reason: error.message });
+        else waiting.unshift(parcel.slice(0, parcel.length / 2), parcel.slice(parcel.length / 2)); // which one is it?
+        continue;
       }
       sent += bytes;
-      if (stopped) break;
     }
   } catch (error) {
     if (error.name !== "AbortError") problem = error.message;
   }
   stop = null;
   $("job").hidden = true;
-  report(done, problem, stopped);
   await refresh(id);
+  report(done, problem, stopped);
 }
 
 function* parcels(files) {
@@ -120,7 +134,7 @@ function send(parcel, id, onShare, onStop) {
     for (const [name, value] of Object.entries(api.headers())) request.setRequestHeader(name, value);
     request.responseType = "json";
     request.upload.onprogress = (event) => onShare(event.loaded / event.total);
-    request.onload = () => (request.status === 202 ? resolve(request.response.job) : reject(api.problem(request.response)));
+    request.onload = () => (request.status === 202 ? resolve(request.response.job) : reject(api.problem(request.response, request.status)));
     request.onerror = () => reject(new api.Problem("the server can't be reached, or a file has changed meanwhile"));
     request.onabort = () => reject(new DOMException("", "AbortError"));
     stop = () => {

@@ -3,9 +3,9 @@ import { $, answered } from "./dom.js";
 
 /** What the server refused or could not do, in a line; `sources` is what an answer would have been read from. */
 export class Problem extends Error {
-  constructor(message, sources = []) {
+  constructor(message, { status = 0, sources = [] } = {}) {
     super(message);
-    this.sources = sources;
+    Object.assign(this, { status, sources });
   }
 }
 
@@ -33,10 +33,9 @@ export async function askForToken() {
   return asking;
 }
 
-/** The problem in an answer of the server's, or in the data of an `error` event. */
-export function problem(body, fallback = "the server failed") {
-  const error = body?.error ?? body;
-  return new Problem(error?.message ?? error?.detail ?? fallback, body?.sources ?? error?.sources);
+/** The problem that the server tells of, with a status or in an `error` event. */
+export function problem(body, status = 0) {
+  return new Problem(body?.error?.message ?? `the server failed (${status})`, { status, sources: body?.sources });
 }
 
 async function call(method, path, { body, signal } = {}) {
@@ -49,7 +48,7 @@ async function call(method, path, { body, signal } = {}) {
     throw new Problem("the server can't be reached: is infinidoc serve still running?");
   }
   if (response.status === 401 && (await askForToken())) return call(method, path, { body, signal });
-  if (!response.ok) throw problem(await response.json().catch(() => null), `the server says ${response.status}`);
+  if (!response.ok) throw problem(await response.json().catch(() => null), response.status);
   return response;
 }
 

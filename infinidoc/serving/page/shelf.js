@@ -11,7 +11,7 @@ let shown = AT_ONCE;
 export function begin() {
   changes.addEventListener("documents", draw);
   $("collection").addEventListener("change", choose);
-  $("naming-name").addEventListener("input", (event) => event.target.setCustomValidity(""));
+  $("naming-cancel").addEventListener("click", () => $("naming").close());
   $("filter").addEventListener("input", () => {
     shown = AT_ONCE;
     drawDocuments();

@@ -58,7 +58,7 @@ function latest() {
 async function show(asText) {
   const signal = latest();
   try {
-    place = await ask(asText ? { text: true } : {}, signal);
+    place = await ask(asText ? { as_text: true } : {}, signal);
     page = place.page;
     head(asText);
     if (page) await drawPage(signal);
