@@ -20,11 +20,12 @@ from infinidoc.cli.options import (
     TypeOption,
     WithinOption,
 )
-from infinidoc.cli.sources import print_quotes, print_sources
+from infinidoc.cli.sources import print_in_a_line, print_quotes, print_sources
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
     from infinidoc.reading.answers import Answer
+    from infinidoc.reading.listing import Listing
 
 SHOWN_NOTES = 5
 
@@ -45,9 +46,15 @@ def ask(
     within: WithinOption = None,
     type_: TypeOption = None,
     since: SinceOption = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List all documents that have the question's words, and answer nothing.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Ask a collection, and see where the answer stands.
+
+    A question that counts or lists documents ("how many invoices from 2024?") is not guessed at: the answer is how many
+    documents have its words, in their text or file name, and --list shows them all.
 
     Examples:
 
@@ -56,18 +63,25 @@ def ask(
       infinidoc ask --reader http://localhost:11434/v1#qwen3:8b "What did the committee decide, and why?"
       infinidoc ask --in 'minutes/' --type pdf --since 2024 "Who was elected?"
       infinidoc ask --long "Why was the repair of the roof put off?"
+      infinidoc ask --list "invoices from 2024"
       infinidoc ask --file questions.txt --json > answers.jsonl
       echo "Who wrote the minutes?" | infinidoc ask -
     """
     from infinidoc.reading.answers import Unanswered
     from infinidoc.reading.collection import Collection
+    from infinidoc.reading.listing import counts
     from infinidoc.reading.readers import choice
 
     wanted = given.questions(questions or [], file, "ask")
     reader = reader or (choice.OWN if memory_only else choice.chosen())
     with Collection.open(collection, create=False) as target:
         scope = given.scope(target, within, type_, since)
-        ready_to_answer(target, reader)
+        if list_:
+            for question in wanted:
+                print_listing(question, target.listing(question, scope), json)
+            return
+        if memory_only or not all(map(counts, wanted)):
+            ready_to_answer(target, reader)
         ready = time.perf_counter()
         if memory_only and target.store.identity.remembers and target.gates_are_closed():
             render.note(
@@ -98,6 +112,8 @@ def ask(
             else:
                 print_quotes(answer)
                 print_sources(answer.sources)
+                if answer.counted:
+                    render.err.print("Counted are documents with these words; ask --list shows all.", style="yellow")
                 for note in answer.notes[:SHOWN_NOTES]:
                     render.err.print(note, style="yellow")
                 print_times(answer, first - began, time.perf_counter() - began, 0.0 if number else ready - STARTED)
@@ -121,6 +137,16 @@ def answered(ask: "Callable[..., Answer]", aloud: bool = True) -> "tuple[Answer,
         if aloud and heard:
             render.out.print()
     return answer, heard[0]
+
+
+def print_listing(question: str, found: "Listing", json: bool) -> None:
+    if json:
+        wanted, documents = asdict(found.wanted), [asdict(source) for source in found.documents]
+        render.print_json({"question": question, **wanted, "searched": found.searched, "documents": documents})
+        return
+    for source in found.documents:
+        print_in_a_line(source)
+    render.note(str(found))
 
 
 def print_times(answer: "Answer", first: float, total: float, loading: float) -> None:

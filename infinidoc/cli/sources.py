@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from infinidoc.reading.answers import Answer, Source
 
 SHOWN_CHARACTERS = 240
+IN_A_LINE = 100
 MARKED = "bold underline"
 ALL_ELSEWHERE = "These words stand in none of the passages shown: read them before you rely on it."
 SOME_ELSEWHERE = "Not all of these words stand in the passages shown: read them before you rely on it."
@@ -44,17 +45,32 @@ def print_passages(sources: "Sequence[Source]", characters: int) -> None:
         if source.also_in:
             render.out.print(f"   also in {', '.join(source.also_in)}", style="cyan")
         render.out.write("   ")
-        begin, end = excerpt(source.text, source.marks, characters)
-        marks = [(start - begin, last - begin) for start, last in source.marks if begin <= start and last <= end]
-        render.out.write("…" * (begin > 0), style="dim")
-        _print_marked(source.text[begin:end].rstrip(), marks, style="dim")
-        render.out.write("…" * (end < len(source.text.rstrip())) + "\n", style="dim")
+        _print_excerpt(source, characters)
 
 
 def print_place(source: "Source", before: str = "") -> None:
     render.out.write(before, style="cyan")
-    render.out.print(f"{source.document}, {source.place}", "cyan", end="", link=link_to(source.path, source.place))
+    _print_name(source)
     render.out.print(f"  {source.score:.2f}", style="dim")
+
+
+def print_in_a_line(source: "Source") -> None:
+    _print_name(source)
+    render.out.write("  ")
+    _print_excerpt(source, IN_A_LINE)
+
+
+def _print_name(source: "Source") -> None:
+    render.out.print(f"{source.document}, {source.place}", "cyan", end="", link=link_to(source.path, source.place))
+
+
+def _print_excerpt(source: "Source", characters: int) -> None:
+    begin, end = excerpt(source.text, source.marks, characters)
+    marks = [(start - begin, last - begin) for start, last in source.marks if begin <= start and last <= end]
+    render.out.write("…" * (begin > 0), style="dim")
+    _print_marked(source.text[begin:end].rstrip(), marks, style="dim")
+    render.out.write("…" * (end < len(source.text.rstrip())), style="dim")
+    render.out.print()
 
 
 def _print_marked(text: str, marks: Sequence[tuple[int, int]], style: str = "") -> None:

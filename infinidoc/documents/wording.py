@@ -14,6 +14,18 @@ JOINTS = ".,:'’"  # between the digits of one number
 # Thai to Khmer, kana and Han: written without a space between words.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
+# What tells several of a thing from one, in English and, of longer words, in German.
+_SEVERAL = [
+    (re.compile(pattern, re.IGNORECASE), one)
+    for pattern, one in (
+        (r"ies$", "y"),
+        (r"([sxz]|[cs]h)es$", r"\1"),
+        (r"(?<=\w{3})(?<!s)s$", ""),
+        (r"(?<=\w{5})(?:en?|n)$", ""),
+    )
+]
+_ENDINGS = r"(?:(?<!\d)(?:e?s|en?|n))?"
+
 
 def stems(text: str) -> list[str]:
     """A text's words in order, lower case and cut to a prefix; numbers whole; unspaced scripts sign by sign."""
@@ -38,6 +50,17 @@ def stem(word: str) -> str:
     """The beginning that the forms of a lower-case word share, more or less."""
     short = word.removesuffix("s").removesuffix("e") if len(word) > 3 else word
     return re.sub(r"y$", "i", short)[:PREFIX]  # city, cities
+
+
+def in_any_number(word: str) -> re.Pattern[str]:
+    """Finds a word where it stands whole, as one or as several: invoice, invoices; Rechnung, Rechnungen."""
+    if _UNSPACED.search(word):
+        return re.compile(re.escape(word))
+    one = {word, *(ending.sub(instead, word) for ending, instead in _SEVERAL)}
+    forms = {f"{re.escape(base)}{_ENDINGS}" for base in one} | {
+        re.escape(base[:-1]) + "ies" for base in one if base[-1:] in "yY"
+    }
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(forms)})(?![^\W_])", re.IGNORECASE)
 
 
 class Letters:

@@ -36,6 +36,8 @@ class Answer:
     `quotes` are the sentences that it was read from. `verbatim` says whether its words stand there; None for a mere yes
     or no, and where there was nothing to read. `timings` in seconds: recall, first_token (from the question's start),
     total. `reader` is the name of the one that answered, "" if none was asked.
+    `counted` is how many documents have the words of a question that counts or lists documents, of which `sources` are
+    the first; no reader was asked. None of any other question.
     `notes` say where else an answer may stand: pages that could not be read, of the documents that were cited, or of
     all if none was.
     """
@@ -50,6 +52,7 @@ class Answer:
     quotes: list[Quote] = field(default_factory=list)
     verbatim: bool | None = None
     notes: list[str] = field(default_factory=list)
+    counted: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: the text is called "answer" there."""

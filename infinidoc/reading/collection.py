@@ -16,6 +16,7 @@ from infinidoc.memory.places import Place, existing, place, require
 from infinidoc.memory.records import NO_KERNEL, Citation, Identity, LogEntry, StoredDocument
 from infinidoc.memory.store import Store
 from infinidoc.reading.answers import Answer, Logged, Source, Unanswered, display
+from infinidoc.reading.listing import Listing, Wanted, counts, list_documents, to_list
 from infinidoc.reading.models import Models
 from infinidoc.reading.own_model import OwnModel
 from infinidoc.reading.quoting import Citing, Quote, find_quotes, is_verbatim
@@ -245,7 +246,8 @@ class Collection:
         Recalls the `top` passages that the question needs and has a `reader` read them again, word for word: see
         `reader`. `memory_only` recalls nothing, and answers from the compressive memory. `long` wants one to three
         sentences instead of a few words, each with the [number] of the source that says so, counted from 1. Only
-        documents in `scope` are searched. Every answer goes into the collection's log.
+        documents in `scope` are searched. A question that counts or lists documents is answered by those that have its
+        words, and no reader guesses: see `infinidoc.reading.listing`. Every answer goes into the collection's log.
         Raises InfinidocError for an empty collection, another model, a scope that no document is in, or a question that
         is empty or doesn't fit the model's window; Unanswered if the reader fails.
         """
@@ -263,6 +265,9 @@ class Collection:
             raise InfinidocError("only a collection's own model reads its memory", "ask without --reader")
         if memory_only and scope != EVERYWHERE:
             raise InfinidocError("the compressive memory is of all documents", "ask without --memory-only")
+        in_scope = scope.files(self.store)
+        if not memory_only and (wanted := counts(question)):
+            return self._counted(question, wanted, top, scope, on_text)
         chosen = self.reader(reader, memory_only)
         self._check(question)
         began = time.perf_counter()
@@ -305,7 +310,8 @@ class Collection:
             quotes = find_quotes(text, question, [one.shown for one in found], likeness)
         sources = [one.source for one in found]
         cited = {source.path for source in sources}
-        noted = [one for one in self.store.noted() if not answered or cited & set(one.paths)]
+        noted = [one for one in self.store.noted() if in_scope is None or one.id in in_scope]
+        noted = [one for one in noted if not answered or cited & set(one.paths)]
         notes = [f"{display(one.path)}: {note}" for one in noted for note in one.notes]
         if reader == OWN and not has_own_reader(self.load(to_remember=memory_only)) and (line := how_far(self.store)):
             notes.append(line)
@@ -316,6 +322,24 @@ class Collection:
         citations = [Citation(one.document, one.start, one.end, one.source.score) for one in found]
         self.store.log_answer(LogEntry(question, text, answered, memory_only, citations, timings, model=name))
         return answer
+
+    def _counted(self, question: str, wanted: Wanted, top: int, scope: Scope, on_text: Callable[[str], None]) -> Answer:
+        began = time.perf_counter()
+        found = list_documents(self.store, wanted, scope)
+        text, sources = str(found), found.documents[:top]
+        on_text(text)
+        timings = dict.fromkeys(("recall", "first_token", "total"), time.perf_counter() - began)
+        counted = len(found.documents)
+        answer = Answer(question, text, bool(counted), False, sources, timings, counted=counted)
+        citations = [Citation(one.id, one.start, one.end, one.score) for one in sources]
+        self.store.log_answer(LogEntry(question, text, answer.answered, False, citations, timings))
+        return answer
+
+    @in_turn
+    def listing(self, text: str, scope: Scope = EVERYWHERE) -> Listing:
+        """The documents in `scope` that have all words of a text ("invoices from 2024"), in text or file name; a
+        question that counts documents will do as well. No model is needed. Raises InfinidocError as `ask` does."""
+        return list_documents(self.store, to_list(self._cleaned(text)), scope)
 
     def reader(self, name: str = OWN, memory_only: bool = False) -> "Reader":
         """What answers questions: "own" is the collection's model, with its adapter's reader (or, if it has none or for

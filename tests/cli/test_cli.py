@@ -78,7 +78,7 @@ def test_ask_json_is_one_object_per_question(filled, docs):
     assert code == 0
     assert [answer["question"] for answer in answers] == ["Which ship carries salt?", "Which ship sank?"]
     keys = {"question", "answer", "answered", "quotes", "verbatim", "sources", "timings", "memory_only", "reader"} | {
-        "notes"
+        *("notes", "counted")
     }
     assert keys == answers[0].keys()
     source = {"document", "path", "place", "score", "text", "also_in", "id", "start", "end", "marks"}

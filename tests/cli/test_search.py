@@ -147,3 +147,28 @@ def test_search_attaches_neither_reader_nor_memory(filled, monkeypatch):
     assert filled("search", "salt")[0] == 0
     assert asked
     assert all(purpose == {"to_search": True} for purpose in asked)
+
+
+def test_list_is_one_line_for_each_document(notes, docs):
+    (docs / "other.md").write_text("The Kunigunde sank.\n\nNobody knows why.\n")
+    notes("ingest", "docs")
+    code, out, err = notes("ask", "--list", "ships that mention the Kunigunde")
+    assert (code, out, err) == (0, "", 'None of 5 documents has the words "ships" and "Kunigunde".\n')
+    code, out, err = notes("ask", "--list", "Kunigunde", "--type", "md")
+    assert out.splitlines() == [
+        "docs/notes.md, line 1  The Kunigunde was painted red.",
+        "docs/other.md, line 1  The Kunigunde sank. Nobody knows why.",
+    ]
+    assert err == '2 of 2 documents have the word "Kunigunde".\n'
+    plain = json.loads(notes("ask", "--list", "Kunigunde", "--json")[1])
+    assert (plain["words"], plain["searched"], len(plain["documents"])) == (["Kunigunde"], 5, 2)
+    assert plain["documents"][0]["marks"] == [[4, 13]]
+
+
+def test_ask_does_not_guess_how_many_there_are(notes):
+    code, out, err = notes("ask", "How many documents mention the Kunigunde?")
+    assert code == 0
+    assert out.startswith('1 of 4 documents has the word "Kunigunde".\n\nSources\n1. docs/notes.md, line 1')
+    assert "answered by" not in err
+    assert "--list" in err
+    assert json.loads(notes("ask", "How many documents mention the Kunigunde?", "--json")[1])["counted"] == 1
