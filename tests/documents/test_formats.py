@@ -16,7 +16,7 @@ from docx.oxml.ns import nsdecls
 
 from infinidoc.documents.document import Document
 from infinidoc.documents.formats import read_document
-from infinidoc.documents.formats.pdf import Line, paragraphs
+from infinidoc.documents.formats.pdf_paragraphs import Line, paragraphs
 from tests.documents import samples
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pypdfium2
 import pytest
@@ -300,3 +300,84 @@ def test_a_page_of_many_blocks_takes_linear_time():
         assert "w1999" in read_document("a.pdf", data).text
 
     assert_linear(page, work, 8000)
+
+
+# Tables
+
+
+def grid(canvas: Canvas, top: float, *rows: Sequence[str], by_column: bool = False, widths: float = 110) -> None:
+    """Cells drawn row by row, or column by column."""
+    places = [(row, column) for row in range(len(rows)) for column in range(len(rows[0]))]
+    for row, column in sorted(places, key=lambda place: place[::-1]) if by_column else places:
+        canvas.drawString(72 + widths * column, top - 16 * row, rows[row][column])
+
+
+PLOTS = [["Plot", "Name", "Rent"], *([str(n), ["Birch wood", "Elder"][n % 2], str(30 + n % 9)] for n in range(1, 41))]
+
+
+def test_rows_of_a_table_know_their_columns_and_text_around_it_stays():
+    def draw(canvas):
+        canvas.drawString(72, 780, "Rents of the society, as they were agreed at the meeting in March of this year.")
+        grid(canvas, 760, *PLOTS)
+        canvas.drawString(72, 90, "They are paid by the first of May, or with a charge of two pounds from then on.")
+
+    lines = read(draw).text.split("\n")
+    assert lines[0].startswith("Rents of the society")
+    assert lines[2] == "Plot: 1; Name: Elder; Rent: 31"
+    assert lines[41] == "Plot: 40; Name: Birch wood; Rent: 34"
+    assert lines[43].startswith("They are paid")
+
+
+def test_a_table_that_goes_on_keeps_its_columns():
+    def draw(canvas):
+        grid(canvas, 760, *PLOTS)
+        canvas.showPage()
+        canvas.drawString(72, 800, "Society of the Hill")
+        grid(canvas, 760, *([str(n), "Cedar", "28"] for n in range(41, 60)))
+        canvas.showPage()
+        grid(canvas, 760, ["60", "Fir", "27"], ["61", "Ivy", "22"], ["62", "Oak", "29"])
+
+    document = read(draw)
+    assert "Plot: 50; Name: Cedar; Rent: 28" in document.text
+    assert "Plot: 61; Name: Ivy; Rent: 22" in document.text
+    assert document.text.count("Plot | Name") == 0
+
+
+def test_another_table_does_not_take_the_columns_of_the_one_before():
+    def draw(canvas):
+        grid(canvas, 760, *PLOTS[:9])
+        canvas.drawString(72, 500, "That was the first table.")
+        for n in range(5):
+            canvas.drawString(72, 480 - 30 * n, f"Remark {n} on what was said about it at the last meeting.")
+        canvas.showPage()
+        grid(canvas, 760, *([str(n), "of sand", str(7 * n)] for n in range(1, 8)), widths=90)
+
+    assert "\n2 | of sand | 14\n" in read(draw).text
+
+
+def test_cells_of_several_lines_are_one():
+    def draw(canvas):
+        for column, name in enumerate(["Plot", "Area", "Rent"]):
+            canvas.drawString(72 + 110 * column, 760, name)
+            if column:
+                canvas.drawString(72 + 110 * column, 746, ["", "(sq m)", "(pounds)"][column])
+        grid(canvas, 720, *([str(n), str(180 + n), str(30 + n)] for n in range(1, 9)))
+
+    assert read(draw).text.startswith("Plot: 1; Area (sq m): 181; Rent (pounds): 31\nPlot: 2;")
+
+
+def test_columns_of_prose_and_lists_are_no_table():
+    said = "The committee met on Tuesday to talk of the roof and of what it will cost in the coming year"
+    words = said.split()
+    left = [" ".join(words[n : n + 6]) for n in range(0, 18, 3)]
+    right = [" ".join(words[n : n + 5]) for n in range(1, 19, 3)]
+    rows = list(zip(left, right, strict=True))
+
+    def draw(by_column):
+        return lambda canvas: grid(canvas, 760, *rows, by_column=by_column, widths=260)
+
+    for by_column in (False, True):
+        assert " | " not in read(draw(by_column)).text
+    short = [("Ann Sorrel", "Invoice 17"), ("4 Mill Lane", "Due in May"), ("Wexley", "By bank")]
+    text = read(lambda canvas: grid(canvas, 760, *short, by_column=True, widths=260)).text
+    assert text.index("Wexley") < text.index("Invoice")

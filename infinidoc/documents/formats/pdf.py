@@ -18,13 +18,16 @@ from infinidoc.documents.document import Document, Unreadable
 from infinidoc.documents.formats import ocr
 from infinidoc.documents.formats.composer import Composer
 from infinidoc.documents.formats.pdf_annotations import Entry, entries_and_comments
-from infinidoc.documents.formats.pdf_paragraphs import HYPHEN, Line, paragraphs
+from infinidoc.documents.formats.pdf_paragraphs import HYPHEN, Cell, Line
+from infinidoc.documents.formats.pdf_tables import Pages
 
 logging.getLogger("pypdfium2").addHandler(logging.NullHandler())  # a damaged file is reported by us, not on stderr
 
 _pdfium = threading.Lock()  # PDFium may only be called by one thread at a time
 
 _MORE = 1.3  # times the text that a page has, if pictures on it have any worth reading
+_LOWER = 0.6  # line heights between baselines: more than an index is lowered
+_ROOM = 0.7  # line heights between two cells of a table, more than between words
 _LITTLE = 200  # characters of text over a picture that are a stamp or a heading rather than the page
 
 
@@ -94,9 +97,9 @@ class _Contents(NamedTuple):
 
 
 def _contents(source: pypdfium2.PdfDocument) -> _Contents:
-    pages, texts = [], []
+    pages, texts, written = [], [], Pages()
     for page in _pages(source):
-        texts.append(paragraphs(page.lines))
+        texts.append(written.text(page.lines))
         pages.append(page._replace(lines=[]))
     labels = [source.get_page_label(index) for index in range(len(source))]
     attachments = [source.get_attachment(index).get_name() for index in range(source.count_attachments())]
@@ -248,13 +251,33 @@ def _lines(textpage: pypdfium2.PdfTextPage, box: tuple[float, float, float, floa
         end = start + len(text) - 1
         if not text or not (_is_inside(textpage, start, box) or _is_inside(textpage, end, box)):
             continue
-        if _turns(textpage, start) == _turns(textpage, end):
-            yield start, _line(textpage, start, text)
-            continue
-        words = [(_turns(textpage, start + word.start()), word) for word in re.finditer(r"\S+", text)]
-        for _, group in itertools.groupby(words, key=lambda pair: pair[0]):  # text that turns a corner
-            run = [word for _, word in group]
-            yield start + run[0].start(), _line(textpage, start + run[0].start(), text[run[0].start() : run[-1].end()])
+        words = list(re.finditer(r"\S+", text))
+        for first, last in _runs(textpage, start, words):
+            begin, stop = words[first].start(), words[last].end()
+            yield start + begin, _line(textpage, start + begin, text[begin:stop])
+
+
+def _runs(textpage: pypdfium2.PdfTextPage, start: int, words: list[re.Match[str]]) -> Iterator[tuple[int, int]]:
+    """The first and last of words that stand on one line: PDFium goes on around corners, and from row to row of tables.
+
+    A hyphenated word may end on the next line.
+    """
+    last = start + words[-1].end() - 1
+    turns = _turns(textpage, start)
+    _, baseline, _, height = _place(textpage, start, turns)
+    if turns == _turns(textpage, last) and abs(_place(textpage, last, turns)[1] - baseline) < _LOWER * height:
+        yield 0, len(words) - 1
+        return
+    begin = 0
+    for index, word in enumerate(words):
+        here = _turns(textpage, start + word.start())
+        lower = abs(_place(textpage, start + word.start(), here)[1] - baseline) > _LOWER * height
+        if index and (here != turns or lower):
+            yield begin, index - 1
+            begin = index
+        turns = _turns(textpage, start + word.end() - 1)
+        _, baseline, _, height = _place(textpage, start + word.end() - 1, turns)
+    yield begin, len(words) - 1
 
 
 def _is_inside(textpage: pypdfium2.PdfTextPage, index: int, box: tuple[float, float, float, float]) -> bool:
@@ -279,9 +302,24 @@ def _line(textpage: pypdfium2.PdfTextPage, start: int, text: str) -> Line:
     turns = _turns(textpage, start)
     left, first, _, _ = _place(textpage, start, turns)
     _, last, right, height = _place(textpage, start + len(text) - 1, turns)
+    cells = () if turns or first != last else _cells(textpage, start, text, height)
     if text[-1] in "\xad\u2010":
         text = text[:-1] + HYPHEN
-    return Line(text, left, right, first, last, height, turns)
+    return Line(text, left, right, first, last, height, turns, cells)
+
+
+def _cells(textpage: pypdfium2.PdfTextPage, start: int, text: str, height: float) -> tuple[Cell, ...]:
+    """The parts of a line between which there is more room than between words; none if it has only one."""
+    gaps = [
+        (gap.start(), gap.end(), end, begin)
+        for gap in re.finditer(r"\s+", text)
+        if (begin := _place(textpage, start + gap.end())[0]) - (end := _place(textpage, start + gap.start() - 1)[2])
+        > _ROOM * height
+    ]
+    edges = [(0, _place(textpage, start)[0]), *((after, left) for _, after, _, left in gaps)]
+    ends = [*((before, right) for before, _, right, _ in gaps), (len(text), _place(textpage, start + len(text) - 1)[2])]
+    pairs = zip(edges, ends, strict=True)
+    return tuple(Cell(text[a:b], left, right) for (a, left), (b, right) in pairs) if gaps else ()
 
 
 def _turns(textpage: pypdfium2.PdfTextPage, index: int) -> int:
@@ -341,7 +379,8 @@ def _with_entries(
         text = line.text
         for offset, value in sorted(insertions.get(index, []), key=lambda pair: -pair[0]):
             text = " ".join(part for part in (text[:offset].rstrip(), value, text[offset:].lstrip()) if part)
-        lines += [line._replace(text=text), *alone.get(index, [])]
+        changed = line if text == line.text else line._replace(text=text, cells=())
+        lines += [changed, *alone.get(index, [])]
     return lines
 
 

@@ -12,11 +12,20 @@ _RANGE = re.compile(r"\d[-–]\d")  # of years or pages, over a line's end
 _NEAR = 500  # lines before and after a block that show how wide its column is
 
 
+class Cell(NamedTuple):
+    """A part of a line with room on both sides."""
+
+    text: str
+    left: float
+    right: float
+
+
 class Line(NamedTuple):
     """A line of a page, in points from the page's lower left corner, turned upright.
 
     `first` and `last` are the baselines of its first and last character: where a word was hyphenated, PDFium gives two
     lines as one. `turns` is by how many right angles it was turned, counterclockwise.
+    `cells` are its parts, where there is much room between them.
     """
 
     text: str
@@ -26,24 +35,25 @@ class Line(NamedTuple):
     last: float
     height: float
     turns: int = 0
+    cells: tuple[Cell, ...] = ()
 
 
-def paragraphs(lines: list[Line]) -> str:
-    """The text of a page: wrapped lines joined by a space, short ones kept, a blank line between paragraphs."""
-    if not lines:
-        return ""
-    pairs = list(itertools.pairwise(lines))
-    steps = [above.last - below.first if above.turns == below.turns else 0 for above, below in pairs]
+def paragraphs(page: list[Line], start: int = 0, stop: int | None = None) -> str:
+    """The text of a page, or of its lines from `start` to before `stop`: wrapped lines joined by a space, short ones
+    kept, a blank line between paragraphs."""
+    steps = [above.last - below.first if above.turns == below.turns else 0 for above, below in itertools.pairwise(page)]
     leading = statistics.median([step for step in steps if step > 0] or [0])
-    blocks = [[lines[0]]]  # lines below one another at the usual distance
-    for (above, below), step in zip(pairs, steps, strict=True):
-        resized = abs(above.height - below.height) > 0.15 * max(above.height, below.height)
-        if resized or not 0 < step <= 1.25 * leading:
+    blocks: list[list[Line]] = []  # lines below one another at the usual distance
+    lines = page[start:stop]
+    for index, line in enumerate(lines):
+        above, step = lines[index - 1], steps[start + index - 1] if index else 0
+        resized = abs(above.height - line.height) > 0.15 * max(above.height, line.height)
+        if not index or resized or not 0 < step <= 1.25 * leading:
             blocks.append([])
-        blocks[-1].append(below)
-    joined, end = [], 0
+        blocks[-1].append(line)
+    joined, end = [], start
     for block in blocks:
-        near = lines[max(0, end - _NEAR) : end + len(block) + _NEAR]
+        near = page[max(0, end - _NEAR) : end + len(block) + _NEAR]
         joined.append(_joined(block, _edge(block, near)))
         end += len(block)
     text = _unhyphenated("\n\n".join(joined))
