@@ -127,7 +127,8 @@ def answered(ask: "Callable[..., Answer]", aloud: bool = True) -> "tuple[Answer,
     heard: list[float] = []
 
     def hear(text: str) -> None:
-        heard.append(time.perf_counter())
+        if text:
+            heard.append(time.perf_counter())
         if aloud:
             render.out.write(text)
 

@@ -241,7 +241,8 @@ class Collection:
         long: bool = False,
         scope: Scope = EVERYWHERE,
     ) -> Answer:
-        """Answers from the collection, with its sources; `on_text` gets the answer piece by piece.
+        """Answers from the collection, with its sources; `on_text` gets the answer piece by piece ("" while there is
+        nothing to say yet), and may raise an exception to end the reading.
 
         Recalls the `top` passages that the question needs and has a `reader` read them again, word for word: see
         `reader`. `memory_only` recalls nothing, and answers from the compressive memory. `long` wants one to three
@@ -281,7 +282,8 @@ class Collection:
             timings["recall"] = time.perf_counter() - began
 
         def emit(text: str) -> None:
-            timings.setdefault("first_token", time.perf_counter() - began)
+            if text:
+                timings.setdefault("first_token", time.perf_counter() - began)
             on_text(text)
 
         answered, text, name = memory_only or bool(found), "", ""

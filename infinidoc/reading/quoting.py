@@ -106,7 +106,8 @@ def cite(text: str, shown: Sequence[Shown]) -> str:
 
 
 class Citing:
-    """Hands a text on as it comes, sentence by sentence, each with the [n] that `cite` gives it."""
+    """Hands a text on as it comes, sentence by sentence, each with the [n] that `cite` gives it; "" while none
+    is whole, so that whoever listens may end it."""
 
     def __init__(self, shown: Sequence[Shown], on_text: Callable[[str], None]):
         self.text, self.all_cited = "", True
@@ -118,6 +119,8 @@ class Citing:
         if last:  # those before it are whole
             self._hand_on(self._pending[:last])
             self._pending = self._pending[last:]
+        else:
+            self._on_text("")
 
     def close(self, refused: bool = False) -> None:
         """Hands on what is left; a refusal as it is."""

@@ -359,3 +359,44 @@ def test_threads_take_turns(collection, docs):
         assert len({future.result().text for future in asked}) >= 1
         assert all([source.path for source in future.result()] == expected for future in recalled)
     assert len(collection.log()) == 6
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_whoever_listens_may_end_the_reading(collection, monkeypatch, long):
+    steps, pieces = [], []
+
+    def generate(base, ids, state, max_tokens, on_text, *more):
+        for _ in range(max_tokens):
+            steps.append(1)
+            on_text("word ")
+
+    class Enough(Exception):
+        pass
+
+    def listen(text):
+        pieces.append(text)
+        if len(pieces) == 3:
+            raise Enough
+
+    monkeypatch.setattr(answering, "generate", generate)
+    with pytest.raises(Enough):
+        collection.ask("Which ship carries 12 tons of salt?", max_tokens=50, on_text=listen, long=long)
+    assert len(steps) == 3
+    assert collection.log() == []
+    monkeypatch.undo()
+    assert collection.ask("Which ship carries 12 tons of salt?", max_tokens=5).text
+
+
+def test_a_model_stops_where_its_listener_raises(collection, monkeypatch):
+    calls = []
+    collection.ask("Which ship carries 12 tons of salt?", max_tokens=40)
+    attention_modules(collection.load().model)[0].register_forward_pre_hook(lambda *_: calls.append(1))
+    collection.ask("Which ship carries 12 tons of salt?", max_tokens=40)
+    whole = len(calls)
+
+    def listen(text):
+        raise KeyError(text)
+
+    with pytest.raises(KeyError):
+        collection.ask("Which ship carries 12 tons of salt?", max_tokens=40, on_text=listen)
+    assert len(calls) - whole < whole
