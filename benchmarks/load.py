@@ -96,7 +96,7 @@ def main() -> None:
     for client in clients:
         client.start()
     while any(client.is_alive() for client in clients):
-        clients[0].join(1)
+        time.sleep(1)
         memory.append(resident(given.server))
         if len(memory) % 10 == 0:
             passed = time.monotonic() - began
