@@ -166,7 +166,7 @@ def upload(
     jobs.check()
     place = library.place(name, create=True)
     kept = keep(place.directory, [Upload(file.filename or "", file.file) for file in files])
-    return _job(jobs.begin(name, kept, sum(path.stat().st_size for path in kept)))
+    return _job(jobs.begin(name, place.directory, kept, sum(path.stat().st_size for path in kept)))
 
 
 @router.delete(

@@ -48,9 +48,8 @@ def create(library: Library, host: str = "127.0.0.1", token: str | None = None, 
     errors.install(app)
     app.include_router(api.router)
     app.include_router(openai.router)
-    if PAGE.is_dir():
-        app.mount("/page", StaticFiles(directory=PAGE))
-        app.get("/", include_in_schema=False)(page)
+    app.mount("/page", StaticFiles(directory=PAGE))
+    app.get("/", include_in_schema=False)(page)
     return Guard(app, host, token)
 
 

@@ -1,6 +1,7 @@
 """Reading documents takes minutes: a job does it, one after the other, and tells how far it is."""
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from infinidoc.memory import uploads
 from infinidoc.reading.summary import IngestProgress, Stopped, Summary
 from infinidoc.serving.errors import busy, described
-from infinidoc.serving.library import Library, Unknown
+from infinidoc.serving.library import Library, Unknown, shown
 
 WAITING = 16
 KEPT = 100  # jobs that are known after their end
@@ -23,8 +24,9 @@ State = Literal["waiting", "reading", "done", "stopped", "failed"]
 class Job:
     """Some files on their way into a collection."""
 
-    def __init__(self, collection: str, files: list[Path], size: int):
+    def __init__(self, collection: str, directory: Path, files: list[Path], size: int):
         self.id, self.collection, self.files = secrets.token_urlsafe(12), collection, files
+        self._directory = directory
         self.state: State = "waiting"
         self.progress = IngestProgress(files=len(files), bytes_total=size)
         self.summary: Summary | None = None
@@ -69,15 +71,24 @@ class Job:
             self.state = "failed" if self.error else "stopped"
 
     def to_dict(self) -> dict[str, Any]:
-        summary = asdict(self.summary) if self.summary else None
         return {
             "job": self.id,
             "collection": self.collection,
             "state": self.state,
-            "progress": asdict(self.progress),
-            "summary": summary,
+            "progress": asdict(replace(self.progress, name=self._shown(self.progress.name))),
+            "summary": self._named(self.summary) if self.summary else None,
             "error": self.error,
         }
+
+    def _named(self, summary: Summary) -> dict[str, Any]:
+        """With files called what clients call them."""
+        found = asdict(summary)
+        for one in (*found["skipped"], *found["notes"]):
+            one["name"] = self._shown(one["name"])
+        return {**found, "partial": {self._shown(name): share for name, share in summary.partial.items()}}
+
+    def _shown(self, name: str) -> str:
+        return shown(os.path.abspath(name), self._directory) if name else ""
 
     async def watch(self) -> AsyncIterator[None]:
         """Yields at once, whenever it has gone on, and when it has ended."""
@@ -99,8 +110,8 @@ class Jobs:
         self._pool = ThreadPoolExecutor(1, "job")
         self._jobs: dict[str, Job] = {}
 
-    def begin(self, collection: str, files: list[Path], size: int) -> Job:
-        job = Job(collection, files, size)
+    def begin(self, collection: str, directory: Path, files: list[Path], size: int) -> Job:
+        job = Job(collection, directory, files, size)
         self._jobs[job.id] = job
         self._pool.submit(job.run, self._library)
         for old in [one for one in self._jobs.values() if one.ended][:-KEPT]:

@@ -86,6 +86,9 @@ class AnswerBody(BaseModel):
     quotes: list[Quote] = Field(description="The sentences that it was read from.")
     verbatim: bool | None
     notes: list[str]
+    counted: int | None = Field(
+        description="How many documents have the words of a question that counts or lists some."
+    )
 
 
 class LogEntry(BaseModel):
