@@ -43,6 +43,7 @@ from infinidoc.cli import (  # noqa: E402
     ingest,
     learn,
     log,
+    mcp,
     models,
     predict,
     readers,
@@ -61,6 +62,7 @@ app.command("search")(search.search)
 app.command("chat")(chat.chat)
 app.command("log")(log.log)
 app.command("serve")(serve.serve)
+app.command("mcp")(mcp.mcp)
 app.command("learn")(learn.learn)
 app.command("predict")(predict.predict)
 app.command("compare")(compare.compare)

@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 from contextlib import suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from infinidoc.cli import render
 from infinidoc.cli.models import fetch
 from infinidoc.cli.options import ReaderOption
 from infinidoc.errors import InfinidocError
+
+if TYPE_CHECKING:
+    from infinidoc.serving.guard import Guard
 
 TOKEN = "INFINIDOC_TOKEN"
 
@@ -42,29 +45,53 @@ def serve(
     try:
         import fastapi  # noqa: F401
         import python_multipart  # noqa: F401
-        import uvicorn
     except ImportError as error:
         raise InfinidocError("the server is an extra", "pip install 'infinidoc[serve]'") from error
-    from infinidoc.reading.readers import choice
-    from infinidoc.reading.readers.endpoint import is_endpoint
-    from infinidoc.serving.app import config, create
-    from infinidoc.serving.guard import is_loopback
+    from infinidoc.serving.app import create
     from infinidoc.serving.library import Library
 
-    reader = reader or choice.chosen()
+    reader = wanted_reader(reader)
+    token, is_new = wanted_token(host)
+    run(create(Library(collection or (), reader), host, token), host, port, f"#token={token}" if is_new else "")
+
+
+def wanted_reader(name: str | None) -> str:
+    """The reader that was asked for, else the one that was chosen; fetched, if need be."""
+    from infinidoc.reading.readers import choice
+    from infinidoc.reading.readers.endpoint import is_endpoint
+
+    reader = name or choice.chosen()
     choice.check(reader)
     if reader != choice.OWN and not is_endpoint(reader):
         fetch(reader)
+    return reader
+
+
+def wanted_token(host: str) -> tuple[str | None, bool]:
+    """The token that clients have to know, and whether it was made up just now; None if only this machine can ask.
+
+    Raises InfinidocError if the one that is set can't be sent.
+    """
+    from infinidoc.serving.guard import is_loopback
+
     given = os.environ.get(TOKEN)
     if given is not None and not (given.isascii() and given.isprintable() and given.strip()):
         raise InfinidocError(f"{TOKEN} holds no token", "set it to letters and digits, or unset it")
-    token = given or (None if is_loopback(host) else secrets.token_urlsafe(24))
-    app = create(Library(collection or (), reader), host, token)
+    made = None if given or is_loopback(host) else secrets.token_urlsafe(24)
+    return given or made, made is not None
+
+
+def run(app: "Guard", host: str, port: int, path: str = "") -> None:
+    """Serves an application until Ctrl-C, and says where: at this path. Raises InfinidocError if nobody can listen."""
+    import uvicorn
+
+    from infinidoc.serving.app import config
+
     with _listening(host, port) as listening:
         found = listening.getsockname()[1]
         name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
         address = f"http://[{name}]:{found}" if ":" in name else f"http://{name}:{found}"
-        render.out.print(f"infinidoc listens at {address}/" + (f"#token={token}" if token and not given else ""))
+        render.out.print(f"infinidoc listens at {address}/{path}")
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config(app)).run(sockets=[listening])
 

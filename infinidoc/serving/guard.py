@@ -6,14 +6,14 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from infinidoc.serving.errors import Refused, problem, respond
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
-API = ("/api", "/v1")
+API = ("/api", "/v1", "/mcp")
 JSON = "application/json"
 PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -42,7 +42,7 @@ class Guard:
     - With a `token`, whoever asks the API must know it (`Authorization: Bearer`).
     """
 
-    def __init__(self, app: FastAPI, host: str = "127.0.0.1", token: str | None = None):
+    def __init__(self, app: Starlette, host: str = "127.0.0.1", token: str | None = None):
         self.app, self._token = app, token
         self._names = {*LOCAL, host.lower()}
         if not is_loopback(host):
