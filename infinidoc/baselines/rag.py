@@ -18,9 +18,11 @@ from infinidoc.documents.formats import load, read_document
 from infinidoc.documents.segmentation import PASSAGE_TOKENS
 from infinidoc.errors import InfinidocError
 from infinidoc.model.base import BaseModel
-from infinidoc.reading.answering import NO_ANSWER, fitting_prompt, generate, refuses, titled
+from infinidoc.reading.answering import NO_ANSWER, refuses
 from infinidoc.reading.answers import Answer, Source, display
 from infinidoc.reading.collection import MAX_TOKENS, TOP
+from infinidoc.reading.readers.local import LocalReader
+from infinidoc.reading.readers.reader import Piece
 from infinidoc.reading.summary import IngestProgress, Summary
 
 Method = Literal["bm25", "dense", "hybrid"]
@@ -148,9 +150,10 @@ class Rag:
             timings.setdefault("first_token", time.perf_counter() - began)
             on_text(text)
 
-        passages = [(titled(source.document, source.place), source.text) for source in sources]
-        ids, shown = fitting_prompt(self.base, question, passages, max_tokens)
-        text = generate(self.base, ids, None, max_tokens, emit)
+        passages = [Piece(source.document, source.place, source.text) for source in sources]
+        reader = LocalReader(self.base)
+        shown = reader.fits(question, passages, max_tokens)
+        text = reader.read(question, passages, max_tokens, emit)
         answered = not refuses(text)
         if not text:
             text = NO_ANSWER

@@ -56,7 +56,7 @@ def test_the_prompt_is_the_one_that_recall_fills_and_no_memory_stands_behind(rag
         on_text("salt")
         return "salt"
 
-    monkeypatch.setattr(module, "generate", spy)
+    monkeypatch.setattr(answering, "generate", spy)
     pieces = []
     answer = rag.ask("Which ship carries salt?", depth=2, on_text=pieces.append)
     assert seen["state"] is None
@@ -81,7 +81,7 @@ def test_passages_stay_within_the_budget(rag, base):
 
 
 def test_what_a_reader_does_not_say_is_said_for_it(rag, monkeypatch):
-    monkeypatch.setattr(module, "generate", lambda *_: "")
+    monkeypatch.setattr(answering, "generate", lambda *_: "")
     answer = rag.ask("Which ship?")
     assert answer.text == answering.NO_ANSWER
     assert answer.answered

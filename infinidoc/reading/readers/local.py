@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infinidoc.model.base import BaseModel
-from infinidoc.model.loading import load
+from infinidoc.model.loading import has_own_reader, load
 from infinidoc.model.prompts import ANSWER
 from infinidoc.reading import answering
 from infinidoc.reading.readers.reader import Piece
+from infinidoc.reading.weighing import weighed
 
 if TYPE_CHECKING:
     from infinidoc.model.kernels import State
@@ -36,8 +37,12 @@ class LocalReader:
         on_text: Callable[[str], None],
         style: str = ANSWER,
     ) -> str:
-        ids, _ = answering.fitting_prompt(self.base, question, shown(passages), max_tokens, style)
-        return answering.generate(self.base, ids, self.state, max_tokens, on_text)
+        ids, count = answering.fitting_prompt(self.base, question, shown(passages), max_tokens, style)
+        if not has_own_reader(self.base) or style != ANSWER:
+            return answering.generate(self.base, ids, self.state, max_tokens, on_text)
+        text = weighed(self.base, question, shown(passages[:count]), max_tokens)
+        on_text(text)
+        return text
 
 
 def shown(passages: Sequence[Piece]) -> list[tuple[str, str]]:
