@@ -1,10 +1,11 @@
 """A long ingest with a log, and what a collection costs beside the model; both small here."""
 
+import json
 import sys
 
 import pytest
 
-from benchmarks import million, store
+from benchmarks import million, search, store
 from infinidoc.reading.collection import Collection
 from tests.reading.library import write_library
 
@@ -37,3 +38,16 @@ def test_what_a_collection_costs_is_measured_on_one_that_grows(tmp_path):
         assert row["text_bytes_per_token"] == pytest.approx(520 / 128)
         assert row["manifest_bytes_per_token"] > row["text_bytes_per_token"]
         assert min(row[f"{what}_seconds"] for what in ("commit", "merge", "open", "search")) > 0
+
+
+def test_a_search_is_measured_beside_copies_of_the_same_bytes(tmp_path, tiny, monkeypatch, capsys):
+    monkeypatch.setenv("INFINIDOC_MODEL", str(tiny))
+    monkeypatch.setattr(sys, "argv", ["search", "--tokens", "20k", "--threads", "1", "--out", str(tmp_path / "s.json")])
+    search.main()
+    assert (tmp_path / "s.json").read_text() == capsys.readouterr().out
+    result = json.loads((tmp_path / "s.json").read_text())
+    assert result["tokens"] == 20_480
+    (row,) = result["rows"]
+    assert row["threads"] == 1
+    for kind in ("seconds", "cpu_seconds"):
+        assert row[kind].keys() == {"search", "scan", "scan_of_half", "copy"}
