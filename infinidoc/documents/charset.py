@@ -6,7 +6,7 @@ import string
 import unicodedata
 
 from infinidoc.documents.document import Unreadable
-from infinidoc.documents.guessing import guess_encoding, oddity
+from infinidoc.documents.guessing import everyday_share, guess_encoding, oddity
 
 _SAMPLE = 1 << 16  # bytes that tell text from binary files
 _GUESSED = 1 << 14  # bytes; what a guess at the encoding of bytes that aren't UTF-8 is based on
@@ -57,6 +57,8 @@ _BASE64 = re.compile(
     r"|^[A-Za-z0-9+/]{60,76}\n(?:[A-Za-z0-9+/]{60,76}\n){5,}(?:[A-Za-z0-9+/]{1,76}={0,2}$)?",
     re.M,
 )
+_IDEOGRAPHS = re.compile("[\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uff60]{2,}")
+_EVERYDAY_SHARE = 0.4
 
 _ANSI_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -112,8 +114,9 @@ def looks_binary(head: bytes) -> bool:
     if any(head.startswith(bom) for bom, _ in _BOMS):
         return False
     if b"\0" in head:
-        return _utf16_without_bom(head) is None
-    return len(head) - len(head.translate(None, _CONTROL_BYTES)) > _RARE * len(head)
+        return (_utf16_ideographs(head) or _utf16_without_bom(head)) is None
+    controls = len(head) - len(head.translate(None, _CONTROL_BYTES))
+    return controls > _RARE * len(head) and _utf16_ideographs(head) is None
 
 
 def decode(data: bytes, declared: str | None = None) -> str:
@@ -134,12 +137,15 @@ def _decode(data: bytes, declared: str | None) -> str:
         if data.startswith(bom):
             return data[len(bom) :].decode(codec, "replace")
     if b"\0" in data[:_SAMPLE]:
-        return data.decode(_utf16_without_bom(data) or "utf-8", "replace")
+        head = data[:_SAMPLE]
+        return data.decode(_utf16_ideographs(head) or _utf16_without_bom(head) or "utf-8", "replace")
     for codec in (["iso2022_jp_2"] if b"\x1b$" in data else []) + ["utf-8"]:
         try:
             return data.decode(codec)
         except UnicodeDecodeError:
             pass
+    if utf16 := _utf16_ideographs(data[:_SAMPLE]):
+        return data.decode(utf16, "replace")
     if b"\xed" in data and (text := _strictly(data, "utf-8", "surrogatepass")) is not None:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # as Java and Windows write emoji
     if declared and is_encoding(declared):
@@ -211,3 +217,15 @@ def _utf16_without_bom(data: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return codec if text and len(_COMMON.sub("", text)) <= _RARE * len(text) else None
+
+
+def _utf16_ideographs(data: bytes) -> str | None:
+    """The same for a line without any Latin letter or space: nothing but ideographs, kana and syllables, many of them
+    of every day."""
+    if len(data) % 2:
+        return None
+    for codec in ("utf-16-le", "utf-16-be"):
+        text = _strictly(data, codec)
+        if text and _IDEOGRAPHS.fullmatch(text) and everyday_share(text) > _EVERYDAY_SHARE:
+            return codec
+    return None

@@ -5,14 +5,15 @@ several). What a single line shows is whether it has currency signs inside of wo
 scripts in one word, or ideographs that nobody uses.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterator
 
 # Likeliest first. Left to itself charset-normalizer falls on encodings that nobody has met (cp1006).
 # fmt: off
 _SINGLE = [
-    "cp1252", "cp1250", "cp1251", "cp1254", "koi8_r", "mac_roman", "cp866", "mac_cyrillic", "cp850", "iso8859_2",
-    "iso8859_5", "iso8859_6", "cp1253", "cp1255", "cp1256", "cp1257", "cp874",
+    "cp1252", "cp1250", "cp1251", "cp1254", "iso8859_15", "koi8_r", "mac_roman", "cp866", "mac_cyrillic", "cp850",
+    "iso8859_2", "iso8859_5", "iso8859_6", "cp1253", "cp1255", "cp1256", "cp1257", "cp874",
 ]
 # fmt: on
 # The first bytes of their common ideographs and syllables; of the others, second bytes are above 0xA0 too.
@@ -34,11 +35,21 @@ _EVERYDAY = frozenset(
 _INSIDE = frozenset("’‘·…")  # what stands between two letters, and seldom dashes
 _BEFORE = frozenset("“”„‘‚’«»‹›¿¡–—•·…§©®°№")  # before a word
 _SYMBOLS = _BEFORE | frozenset("£€¥¢½¼¾²³±×÷µ™ºª¶")  # anywhere else
-_RARE_LETTERS = frozenset("ÿŸþÞðÐƒŒœ")
+_RARE_LETTERS = frozenset("ÿŸþÞðÐƒ")
+# Words that nobody can speak: Cyrillic ones without a vowel, or with й behind a consonant; Greek ones without an
+# accent; Hebrew ones that go on behind a letter that ends words.
+_WORDS = re.compile("[\u0400-\u04ff]{3,}|[\u03ac-\u03ce]{5,}|[\u05d0-\u05ea]{2,}")
+_UNSPEAKABLE = re.compile(
+    "(?![\u03ac-\u03ce\u05d0-\u05ea])[^аеёиоуыэюяіїєѣў]+|.*[бвгджзклмнпрстфхцчшщ]й.*"
+    "|(?=[\u03ac-\u03ce])[^άέήίόύώΐΰ]+|.*[ךםןףץ][\u05d0-\u05ea].*",
+    re.I,
+)
+_HEBREW_END = re.compile("[\u05d0-\u05ea][ךםןףץ](?![\u05d0-\u05ea])")
 # fmt: off
 # Oddity enough for files in these encodings to be unexpected.
 _SELDOM = {
-    "mac_roman": 0.05, "cp850": 0.06, "mac_cyrillic": 0.04, "iso8859_5": 0.15, "iso8859_6": 0.05, "cp874": 0.15,
+    "iso8859_15": 0.04, "mac_roman": 0.05, "cp850": 0.06, "mac_cyrillic": 0.04, "iso8859_5": 0.15, "iso8859_6": 0.05,
+    "cp874": 0.15,
 }
 # The letters beyond ASCII of languages in Latin script: real text is seldom outside of all.
 _ALPHABETS = list(map(frozenset, [
@@ -66,7 +77,19 @@ def oddity(data: bytes, encoding: str) -> float:
     odd = list(_odd_ideographs(text, encoding) if encoding in _DOUBLE else _odd_letters(text))
     letters = {char for char in text.lower() if "\xc0" <= char < "\u0250" and char.isalpha()}
     foreign = bool(letters) and not any(letters <= alphabet for alphabet in _ALPHABETS)
-    return sum(odd) / max(1, len(odd)) + 0.05 * foreign
+    return sum(odd) / max(1, len(odd)) + 0.05 * foreign + 0.3 * _unspeakable(text)
+
+
+def _unspeakable(text: str) -> float:
+    """The share of Cyrillic, Greek and Hebrew words that can't be any; less than none if their ends are Hebrew."""
+    words = _WORDS.findall(text)
+    share = sum(bool(_UNSPEAKABLE.fullmatch(word)) for word in words) / max(1, len(words))
+    return share - 0.3 * (not share and bool(_HEBREW_END.search(text)))
+
+
+def everyday_share(text: str) -> float:
+    """The share of characters that are kana, or ideographs and syllables that are used every day."""
+    return sum(char in _EVERYDAY or "\u3040" <= char <= "\u30ff" for char in text) / max(1, len(text))
 
 
 def _by_language(data: bytes, likely: list[str]) -> str:
@@ -115,6 +138,8 @@ def _odd_letter(char: str, before: str, after: str) -> float:
         return 1
     if char.islower() and after.isupper():
         return 1
+    if char in "œŒ":
+        return 0.0 if after.lower() in "uid" else 0.5  # cœur, œil, œdème
     if char in _RARE_LETTERS or before.isdigit() or after.isdigit():
         return 0.5
     if latin and before.isalpha() and before > "\x7f":

@@ -75,3 +75,33 @@ def test_a_long_line_is_guessed_in_time():
 
 def test_utf8_that_was_made_from_halves_of_letters():
     assert decode("é \ud83d\ude00 \ud83d!".encode("utf-8", "surrogatepass")) == "é 😀 \ufffd!"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("שלום לכולם", "cp1255"),
+        ("הגג יתוקן במאי", "cp1255"),
+        ("לשלם עד ה-1 במאי: 64 שקלים", "cp1255"),
+        ("קוד השער: 9083, המפתח אצל השומר\nבעיר הגדולה", "cp1255"),
+        ("הישיבה הבאה תתקיים ביום שלישי בשעה שמונה בערב.", "cp1255"),
+        ("Prix : 12,50 €", "iso8859_15"),
+        ("Der Beitrag beträgt 64 € im Jahr.", "iso8859_15"),
+        ("Le cœur et la sœur", "iso8859_15"),
+        ("L'œuvre coûte 30 € à Nîmes", "iso8859_15"),
+        ("L’œuvre – “Le cœur” – 30 €", "cp1252"),
+        ("½ cup of flour for 3 £", "cp1252"),
+        ("майор и чай", "cp1251"),
+        ("ПРОТОКОЛ", "cp1251"),
+        ("Събранието е във вторник", "cp1251"),
+        ("Η συνεδρίαση είναι την Τρίτη", "cp1253"),
+    ],
+)
+def test_hebrew_and_the_euro_of_iso_8859_15_among_their_neighbours(text, encoding):
+    assert decode(text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["会議室予約", "会議", "明日の会議は三階です。", "今天下午开会", "日本語"])
+def test_a_line_of_ideographs_in_utf_16_without_a_mark(text, encoding):
+    assert decode(text.encode(encoding)) == text
