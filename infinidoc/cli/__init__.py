@@ -52,6 +52,7 @@ from infinidoc.cli import (  # noqa: E402
     serve,
     tasks,
     train,
+    warm,
     watch,
 )
 
@@ -66,6 +67,7 @@ app.command("mcp")(mcp.mcp)
 app.command("learn")(learn.learn)
 app.command("predict")(predict.predict)
 app.command("compare")(compare.compare)
+app.add_typer(warm.app, name="warm")
 app.add_typer(collections.app, name="collections")
 app.add_typer(documents.app, name="documents")
 app.add_typer(models.app, name="models")

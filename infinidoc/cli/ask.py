@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from infinidoc import warm
 from infinidoc.cli import given, render
-from infinidoc.cli.loading import ready_to_answer
+from infinidoc.cli.loading import opened, ready_to_answer
 from infinidoc.cli.options import (
-    STARTED,
     CollectionOption,
     JsonOption,
+    KeepOption,
     ReaderOption,
     SinceOption,
     TypeOption,
@@ -49,6 +50,7 @@ def ask(
     list_: Annotated[
         bool, typer.Option("--list", help="List all documents that have the question's words, and answer nothing.")
     ] = False,
+    keep: KeepOption = None,
     json: JsonOption = False,
 ) -> None:
     """Ask a collection, and see where the answer stands.
@@ -68,13 +70,12 @@ def ask(
       echo "Who wrote the minutes?" | infinidoc ask -
     """
     from infinidoc.reading.answers import Unanswered
-    from infinidoc.reading.collection import Collection
     from infinidoc.reading.listing import counts
     from infinidoc.reading.readers import choice
 
     wanted = given.questions(questions or [], file, "ask")
     reader = reader or (choice.OWN if memory_only else choice.chosen())
-    with Collection.open(collection, create=False) as target:
+    with opened(collection) as target:
         scope = given.scope(target, within, type_, since)
         if list_:
             for question in wanted:
@@ -88,7 +89,7 @@ def ask(
                 "note: no trained adapter is attached, so the gates of the memory are closed: "
                 "what follows is the base model's own guess"
             )
-        began, failed = STARTED, False
+        began, failed = warm.STARTED, False
         for number, question in enumerate(wanted):
             if len(wanted) > 1 and not json:
                 render.out.write(("\n" if number else "") + question + "\n", style="bold")
@@ -116,7 +117,7 @@ def ask(
                     render.err.print("Counted are documents with these words; ask --list shows all.", style="yellow")
                 for note in answer.notes[:SHOWN_NOTES]:
                     render.err.print(note, style="yellow")
-                print_times(answer, first - began, time.perf_counter() - began, 0.0 if number else ready - STARTED)
+                print_times(answer, first - began, time.perf_counter() - began, 0.0 if number else ready - warm.STARTED)
             began = time.perf_counter()
     if failed:
         raise typer.Exit(1)

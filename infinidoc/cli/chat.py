@@ -10,8 +10,8 @@ import typer
 
 from infinidoc.cli import given, render
 from infinidoc.cli.ask import answered
-from infinidoc.cli.loading import ready_to_answer
-from infinidoc.cli.options import CollectionOption, ReaderOption, SinceOption, TypeOption, WithinOption
+from infinidoc.cli.loading import opened, ready_to_answer
+from infinidoc.cli.options import CollectionOption, KeepOption, ReaderOption, SinceOption, TypeOption, WithinOption
 from infinidoc.cli.sources import print_place, print_quotes
 from infinidoc.errors import InfinidocError
 
@@ -30,6 +30,7 @@ def chat(
     within: WithinOption = None,
     type_: TypeOption = None,
     since: SinceOption = None,
+    keep: KeepOption = None,
 ) -> None:
     """Ask one question after the other: the model is loaded once, and each answer takes a second or two.
 
@@ -43,12 +44,11 @@ def chat(
       infinidoc chat --in 'minutes/2024-*'
     """
     from infinidoc.reading.answers import Unanswered
-    from infinidoc.reading.collection import Collection
     from infinidoc.reading.conversation import Conversation
     from infinidoc.reading.readers import choice
 
     reader = reader or choice.chosen()
-    with Collection.open(collection, create=False) as target:
+    with opened(collection) as target:
         scope = given.scope(target, within, type_, since)
         ready_to_answer(target, reader)
         if reader != choice.OWN:

@@ -12,6 +12,16 @@ from infinidoc.errors import InfinidocError
 if TYPE_CHECKING:
     from infinidoc.manyshot.task import Task
     from infinidoc.reading.collection import Collection
+    from infinidoc.reading.models import Models
+
+MODELS: "Models | None" = None  # those of the warm process, which outlive a command
+
+
+def opened(collection: str | None) -> "Collection":
+    """A collection to ask. Raises InfinidocError if there is none."""
+    from infinidoc.reading.collection import Collection
+
+    return Collection.open(collection, create=False, models=MODELS)
 
 
 @contextmanager

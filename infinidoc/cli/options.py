@@ -1,13 +1,12 @@
 """Options that several commands share."""
 
-import time
 from typing import Annotated
 
 import typer
 
+from infinidoc import warm
+from infinidoc.errors import InfinidocError
 from infinidoc.model.embedded import DEFAULT, EMBEDDED
-
-STARTED = time.perf_counter()  # the command, but for Python's own start
 
 CollectionOption = Annotated[
     str | None,
@@ -62,6 +61,26 @@ SinceOption = Annotated[
         metavar="DATE",
         help="Search only documents whose file was last changed on that day or later, as of when it was read: "
         "2024-05-31, 2024-05 or 2024.",
+    ),
+]
+
+
+def a_time(text: str | None) -> str | None:
+    """As it is. Raises InfinidocError if it is no time."""
+    try:
+        warm.seconds(text or "0")
+    except ValueError:
+        raise InfinidocError(f"{text!r} is no time", "write it as 90s, 10m or 2h, up to a week; 0 keeps none") from None
+    return text
+
+
+KeepOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        callback=a_time,
+        help="Have a process stay that long with the model loaded, for the next question; 0 leaves it. "
+        "Default: 10m at a terminal, else 0. (or INFINIDOC_KEEP)",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infinidoc.cli import given, render
+from infinidoc.cli import given, loading, render
 from infinidoc.cli.learn import TaskOption
 from infinidoc.cli.loading import loaded
-from infinidoc.cli.options import JsonOption
+from infinidoc.cli.options import JsonOption, KeepOption
 from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
 from infinidoc.manyshot import DEFAULT_TASK
@@ -35,6 +35,7 @@ def predict(
     top: Annotated[int, typer.Option(min=1, max=50, help="How many examples to name, or to generate from.")] = 5,
     max_tokens: Annotated[int, typer.Option(min=1, max=2048, help="The longest generated output, in tokens.")] = 64,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    keep: KeepOption = None,
     json: JsonOption = False,
 ) -> None:
     """Predict the output for new inputs, and see which examples decided.
@@ -49,7 +50,7 @@ def predict(
     """
     from infinidoc.manyshot.task import Task
 
-    with Task.open(task, create=False) as target:
+    with Task.open(task, create=False, models=loading.MODELS) as target:
         wanted = gather(texts or [], file, input or target.store.identity.input)
         loaded(target)
         with progress() as show:

@@ -56,6 +56,10 @@ class Printer:
             self._console = Console(stderr=self._to_stderr, emoji=False, highlight=False)
         return self._console
 
+    def forget(self) -> None:
+        """The stream is another one now, with colours and a width of its own."""
+        self._console = None
+
     def print(self, text: object = "", style: str = "", end: str = "\n", link: str = "") -> None:
         """One line, or a part of one; a `link` is there where colours are, for terminals that know them (OSC 8)."""
         self._write(printable(str(text)), style, end, link)

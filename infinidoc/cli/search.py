@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from infinidoc import warm
 from infinidoc.cli import given, render
-from infinidoc.cli.loading import ready_to_search
-from infinidoc.cli.options import STARTED, CollectionOption, JsonOption, SinceOption, TypeOption, WithinOption
+from infinidoc.cli.loading import opened, ready_to_search
+from infinidoc.cli.options import CollectionOption, JsonOption, KeepOption, SinceOption, TypeOption, WithinOption
 from infinidoc.cli.sources import print_passages
 from infinidoc.errors import InfinidocError
 
@@ -26,6 +27,7 @@ def search(
     within: WithinOption = None,
     type_: TypeOption = None,
     since: SinceOption = None,
+    keep: KeepOption = None,
     json: JsonOption = False,
 ) -> None:
     """Find the passages that bear on a question, best first; nothing is answered, and nothing logged.
@@ -39,14 +41,12 @@ def search(
       infinidoc search --top 3 --in 'minutes/' --in '*.eml' "Who was elected?"
       infinidoc search --type pdf --since 2024-05-01 --json "notice period"
     """
-    from infinidoc.reading.collection import Collection
-
     wanted = given.questions(questions or [], file, "search")
     failed = False
-    with Collection.open(collection, create=False) as target:
+    with opened(collection) as target:
         scope = given.scope(target, within, type_, since)
         ready_to_search(target)
-        loading, began = time.perf_counter() - STARTED, time.perf_counter()
+        loading, began = time.perf_counter() - warm.STARTED, time.perf_counter()
         for number, question in enumerate(wanted):
             if len(wanted) > 1 and not json:
                 render.out.write(("\n" if number else "") + question + "\n", style="bold")

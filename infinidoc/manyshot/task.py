@@ -12,6 +12,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.manyshot import DEFAULT_TASK, places
 from infinidoc.manyshot.store import LABELS, Example, TaskStore
 from infinidoc.manyshot.tables import read
+from infinidoc.reading.models import Models
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
     from torch import Tensor
@@ -35,22 +36,35 @@ class Task:
     >>> print(task.predict(["I lost my card"])[0].label)
     """
 
-    def __init__(self, name: str, model: str | None = None, directory: Path | None = None):
+    def __init__(
+        self,
+        name: str,
+        model: str | None = None,
+        directory: Path | None = None,
+        models: Models | None = None,
+    ):
         self.name, self.directory = name, directory or places.directory(name)
         self._wanted_model = model
         self._opened: TaskStore | None = None
-        self._base: BaseModel | None = None
+        self._models = models or Models()
         self._warm: Warm | None = None
 
     @classmethod
-    def open(cls, name: str = DEFAULT_TASK, model: str | None = None, create: bool = True) -> Self:
+    def open(
+        cls,
+        name: str = DEFAULT_TASK,
+        model: str | None = None,
+        create: bool = True,
+        models: Models | None = None,
+    ) -> Self:
         """A task by name. `model` names the base model of a new one (`INFINIDOC_MODEL`, else the embedded one).
 
         With `create` the task is made by the first examples; without it, raises InfinidocError if there is none.
+        Tasks that are opened with the same `models` share what they load.
         """
         if not create:
             places.existing(name)
-        return cls(name, model)
+        return cls(name, model, models=models)
 
     def close(self) -> None:
         if self._opened:
@@ -86,19 +100,22 @@ class Task:
 
         Raises InfinidocError if the task was learnt with another model.
         """
-        if self._base is None:
-            from infinidoc.model.base import base_digest, ensure, load_base
+        base = self._models.plain.get(self.model)
+        from infinidoc.model.base import base_digest, ensure, load_base
 
+        if base is None:
             ensure(self.model)
-            identity = self.store.identity if TaskStore.exists(self.directory) else None
-            if identity and (found := base_digest(self.model)) != identity.model_digest:
-                raise InfinidocError(
-                    f"the task {self.name} was learnt with the model {identity.model} ({identity.model_digest[:12]}), "
-                    f"not with {self.model} ({found[:12]})",
-                    "use that model, or learn another task",
-                )
-            self._base = load_base(self.model)
-        return self._base
+        identity = self.store.identity if TaskStore.exists(self.directory) else None
+        found = base.digest if base else base_digest(self.model)
+        if identity and found != identity.model_digest:
+            raise InfinidocError(
+                f"the task {self.name} was learnt with the model {identity.model} ({identity.model_digest[:12]}), "
+                f"not with {self.model} ({found[:12]})",
+                "use that model, or learn another task",
+            )
+        if base is None:
+            base = self._models.plain[self.model] = load_base(self.model)
+        return base
 
     @cached_property
     def keys(self) -> "Keys":

@@ -76,22 +76,23 @@ class Models:
     def __init__(self, most: int = 1):
         self.turn = Turn()
         self.readers: dict[str, Reader] = {}
+        self.plain: dict[str, BaseModel] = {}  # without anything attached: tasks are predicted with these
+        self.loaded: list[Loaded] = []  # the one that was used last is the last
         self._most = most
-        self._loaded: list[Loaded] = []  # the one that was used last is the last
 
     def find(self, suits: Callable[[Loaded], bool]) -> Loaded | None:
-        found = next(filter(suits, self._loaded), None)
+        found = next(filter(suits, self.loaded), None)
         if found:
-            self._loaded.remove(found)
-            self._loaded.append(found)
+            self.loaded.remove(found)
+            self.loaded.append(found)
         return found
 
     def load(self, model: str, adapter: str | None, to_read: bool, precision: str, bare: bool) -> Loaded:
         """See `infinidoc.model.loading.load`."""
         from infinidoc.model.loading import load
 
-        del self._loaded[: max(0, len(self._loaded) + 1 - self._most)]  # first: one more at once would take more memory
+        del self.loaded[: max(0, len(self.loaded) + 1 - self._most)]  # first: one more at once would take more memory
         found = load(model, adapter, to_read=to_read, precision=precision, bare=bare)
         loaded = Loaded(model, adapter, *found, bare)
-        self._loaded.append(loaded)
+        self.loaded.append(loaded)
         return loaded
