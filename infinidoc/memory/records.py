@@ -213,7 +213,12 @@ def project_of(directory: Path) -> Path | None:
 
 def _base(directory: Path) -> Path:
     """What moves as a whole: a project with its collection, or a named collection."""
-    return project_of(directory) or Path(os.path.abspath(directory))
+    return project_of(directory) or Path(os.path.realpath(directory))
+
+
+def uploads_of(directory: Path) -> Path:
+    """Where a collection keeps files that were uploaded, by its real name: that is how files are read."""
+    return Path(os.path.realpath(directory)) / UPLOADS
 
 
 def stored_path(path: str, directory: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
@@ -342,8 +343,8 @@ class Store(AnswerLog, Backlog):
         with self._transaction():
             for (path,) in self._query("SELECT path FROM files"):
                 whole = Path(absolute_path(path, self.directory))
-                own = whole.is_relative_to(self.directory)
-                new = f"./{whole.relative_to(self.directory).as_posix()}" if own else str(whole)
+                own = Path(os.path.realpath(self.directory))
+                new = f"./{whole.relative_to(own).as_posix()}" if whole.is_relative_to(own) else str(whole)
                 self._run("UPDATE files SET path = ? WHERE path = ?", (new, path))
             self._next_revision()
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from infinidoc.errors import InfinidocError
 from infinidoc.files import PRIVATE, replacing
-from infinidoc.memory.records import UPLOADS
+from infinidoc.memory.records import uploads_of
 
 DEEPEST = 32  # folders
 LONGEST = 200  # bytes of a name: file systems take 255, and a file that is being written has a longer one
@@ -53,8 +53,8 @@ def keep(directory: Path, uploads: Sequence[Upload]) -> list[Path]:
 
     Raises InfinidocError, before the first is written, for a name that can't be one; Unwritable if the disk is full.
     """
-    targets = [directory / UPLOADS / relative_path(upload.name) for upload in uploads]
-    root = (directory / UPLOADS).resolve()
+    root = uploads_of(directory)
+    targets = [root / relative_path(upload.name) for upload in uploads]
     for target in targets:
         if not target.resolve().is_relative_to(root):  # by a link that somebody has put there
             raise InfinidocError(f"{target.name} would lie outside of the collection", "upload it elsewhere")
@@ -68,7 +68,7 @@ def keep(directory: Path, uploads: Sequence[Upload]) -> list[Path]:
 
 def discard(directory: Path, files: Sequence[Path]) -> None:
     """Deletes those files that were uploaded, and the folders that they leave empty."""
-    root = directory / UPLOADS
+    root = uploads_of(directory)
     for file in files:
         if file.is_relative_to(root):
             file.unlink(missing_ok=True)

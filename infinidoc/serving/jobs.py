@@ -3,14 +3,17 @@
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Event
 from typing import Any, Literal
 
+from infinidoc.errors import InfinidocError
 from infinidoc.memory import uploads
+from infinidoc.memory.store import Store
 from infinidoc.reading.summary import IngestProgress, Stopped, Summary
 from infinidoc.serving.errors import busy, described
 from infinidoc.serving.library import Library, Unknown, shown
@@ -57,18 +60,27 @@ class Job:
             with library.models.turn.of_others():  # questions go first
                 pass
 
+        end: State = "stopped"
         try:
             with library.open(self.collection, create=True) as collection:
-                try:
-                    self.summary, end = collection.ingest(self.files, notify=notify), "done"
-                except Stopped as stopped:
-                    self.summary, end = stopped.summary, "stopped"
-                held = collection.store.files_read()
-                uploads.discard(collection.directory, [file for file in self.files if str(file) not in held])
-            self.state = "stopped" if end == "stopped" else "done"
-        except (Exception, KeyboardInterrupt) as error:
-            _, self.error = described(error) if isinstance(error, Exception) else (0, None)
-            self.state = "failed" if self.error else "stopped"
+                self.summary, end = collection.ingest(self.files, notify=notify), "done"
+        except Stopped as stopped:
+            self.summary = stopped.summary
+        except KeyboardInterrupt:  # before anything was read
+            pass
+        except Exception as error:
+            (_, self.error), end = described(error), "failed"
+        self._discard_unread()
+        self.state = end
+
+    def _discard_unread(self) -> None:
+        """Of its files only those stay that are documents now."""
+        held: Collection[str] = ()
+        with suppress(InfinidocError):  # nobody knows what it holds: nothing is lost
+            if Store.exists(self._directory):
+                with Store.open(self._directory) as store:
+                    held = store.files_read()
+            uploads.discard(self._directory, [file for file in self.files if str(file) not in held])
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -103,11 +115,11 @@ class Job:
 
 
 class Jobs:
-    """All of them, one after the other, beside the questions."""
+    """All of them, one after the other, beside the questions; and, beside both, what else changes a collection."""
 
     def __init__(self, library: Library):
         self._library = library
-        self._pool = ThreadPoolExecutor(1, "job")
+        self._pool, self._others = ThreadPoolExecutor(1, "job"), ThreadPoolExecutor(1, "change")
         self._jobs: dict[str, Job] = {}
 
     def begin(self, collection: str, directory: Path, files: list[Path], size: int) -> Job:
@@ -134,9 +146,10 @@ class Jobs:
 
     def do(self, work: Callable[[], None]) -> "asyncio.Future[None]":
         """Has something else done that changes a collection."""
-        return asyncio.wrap_future(self._pool.submit(work))
+        return asyncio.wrap_future(self._others.submit(work))
 
     def close(self) -> None:
         for job in self._jobs.values():
             job.stop()
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._pool, self._others):
+            pool.shutdown(cancel_futures=True)

@@ -7,7 +7,7 @@ from threading import Lock
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.manifest import MANIFEST
 from infinidoc.memory.places import HERE, Place, place, places, require
-from infinidoc.memory.records import UPLOADS
+from infinidoc.memory.records import uploads_of
 from infinidoc.reading.answers import display
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.models import Models
@@ -81,5 +81,5 @@ def title(one: Place) -> str:
 
 def shown(path: str, directory: Path) -> str:
     """A document's name: as it was when it was uploaded into that collection, else as `display` has it."""
-    uploads = directory / UPLOADS
+    uploads = uploads_of(directory)
     return Path(path).relative_to(uploads).as_posix() if Path(path).is_relative_to(uploads) else display(path)

@@ -1,10 +1,15 @@
 """Files that clients bring: read, kept inside the collection, and nowhere else."""
 
+import errno
+import shutil
+import threading
+
 import pytest
 
-from infinidoc.errors import InfinidocError
+from infinidoc.errors import InfinidocError, Unwritable
 from infinidoc.memory import places
 from infinidoc.memory.uploads import LONGEST, relative_path
+from infinidoc.reading import run
 from infinidoc.reading.collection import Collection
 from tests.serving.conftest import multipart, served
 
@@ -159,3 +164,64 @@ def test_a_job_tells_how_far_it_is(server):
     state = server("GET", f"/api/jobs/{job['job']}").json
     assert (state["state"], state["summary"]["added"], state["error"]) == ("done", 5, None)
     assert server.events("GET", f"/api/jobs/{job['job']}/events")[-1] == events[-1]
+
+
+def test_a_home_that_is_a_link_is_the_same_home(lenient, home, tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(home)
+    monkeypatch.setenv("INFINIDOC_HOME", str(tmp_path / "link"))
+    with served() as client:
+        assert client.read_in("new", {"sub/x.txt": TEXT, "y.txt": b"tea"})[1]["added"] == 2
+        rows = client("GET", "/api/collections/new/documents").json["documents"]
+        assert [row["document"] for row in rows] == ["sub/x.txt", "y.txt"]
+        assert client("DELETE", f"/api/collections/new/documents/{rows[0]['id']}").status == 204
+    assert everything(home / "collections" / "new" / "uploads") == ["y.txt"]
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """An ingest that waits at its second file: (whether it is there, what lets it go on)."""
+    there, go_on, load, read = threading.Event(), threading.Event(), run.load, []
+
+    def loading(path):
+        read.append(path)
+        if len(read) == 2:
+            there.set()
+            assert go_on.wait(60)
+        return load(path)
+
+    monkeypatch.setattr(run, "load", loading)
+    return there, go_on
+
+
+def test_a_job_can_be_stopped_and_keeps_what_was_read(server, held, home):
+    there, go_on = held
+    job = server.upload("ships", {f"{number}.txt": TEXT + b"%d" % number for number in range(5)}).json["job"]
+    assert there.wait(60)
+    assert server("GET", f"/api/jobs/{job}").json["state"] == "reading"
+    reply = server("DELETE", "/api/collections/ships/documents/1")
+    assert (reply.status, reply.error["code"]) == (409, "conflict")
+    assert server("DELETE", f"/api/jobs/{job}").status == 200
+    go_on.set()
+    *_, (name, summary) = server.events("GET", f"/api/jobs/{job}/events")
+    assert (name, server("GET", f"/api/jobs/{job}").json["state"]) == ("done", "stopped")
+    rows = server("GET", "/api/collections/ships/documents").json["documents"]
+    assert summary["added"] == len(rows) - 3 < 5
+    assert len(everything(home / "collections" / "ships" / "uploads")) == summary["added"]
+
+
+def test_a_job_that_fails_says_why_and_keeps_nothing(server, monkeypatch, home):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def ingest(self, *_, **__):
+        raise Unwritable("the disk is full", "make room")
+
+    monkeypatch.setattr(Collection, "ingest", ingest)
+    job = server.upload("ships", {"x.txt": TEXT}).json["job"]
+    (name, data) = server.events("GET", f"/api/jobs/{job}/events")[-1]
+    assert (name, data["error"]["message"]) == ("error", "the disk is full: make room")
+    assert not (home / "collections" / "ships" / "uploads").exists()
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    reply = server.upload("ships", {"y.txt": TEXT})
+    assert reply.status == 409
+    assert "no space left" in reply.error["message"]
