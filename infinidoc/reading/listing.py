@@ -22,14 +22,14 @@ _ALL = (
     r"(?:(?:of|all|every|the|our|my|your|these|those|any|alle[rn]?|unsere[rn]?|meine[rn]?|die|der|de|tous|toutes|les|nos"
     r"|todos|todas|los|las|tutti|tutte|i|le|gli)\s+|d['’])*"
 )
-_MANY = r"(?:how many|(?:what is )?(?:the )?number of|count|wie ?viele|combien|cu[aá]nt[oa]s|quant[ei])"
+_MANY = r"(?:how many|(?:what is )?(?:the )?(?:total )?number of|count|wie ?viele|combien|cu[aá]nt[oa]s|quant[ei])"
 _LIST = (
     r"(?:list|show(?: me)?|find(?: me)?|(?:give me )?(?:a |the )?list of|give me|name|what are all|all"
     r"|liste|zeige?(?: mir)?|montre[zr]?(?:-moi)?|listez|lista|mu[eé]stra(?:me)?|elenca|mostra(?:mi)?)"
 )
 _WHICH = r"(?:which|what|welche[nr]?|quel(?:le)?s|qué|cuáles|quali)"
 # Documents of any kind; those of some formats; what a document calls itself, which is a word to look for.
-_ANY = r"documents?|files|dokumenten?|dateien|unterlagen|fichiers|documentos|archivos|documenti"
+_ANY = r"documents|files|dokumenten?|dateien|unterlagen|fichiers|documentos|archivos|documenti"
 _SHEETS = "xlsx xlsm xls ods csv tsv"
 _FORMATS = {
     r"e-?mails?|mails?|courriels|correos": "eml mbox msg",
@@ -47,8 +47,9 @@ _OFTEN_NAMED = (  # there are others: of an alphabet, of a constitution
     r"letters|reports|articles|papers|briefen?|berichten?|lettres|rapports|cartas|informes|lettere|articoli"
 )
 _SAY = (
-    r"mention(?:ing|ed)?|contain(?:ing)?|discuss(?:ing|ed)?|talk(?:ing)? about|refer(?:ring)? to|describ(?:e|ing)"
-    r"|deal(?:ing)? with|cover(?:ing)?|say|includ(?:e|ing)|cit(?:e|ing)|concern(?:ing)?|regarding|erwähn(?:en|t)"
+    r"mention(?:s|ing|ed)?|contain(?:s|ing)?|discuss(?:es|ing|ed)?|talk(?:s|ing)? about|refer(?:s|ring)? to"
+    r"|describ(?:es?|ing)|deal(?:s|ing)? with|cover(?:s|ing)?|says?|includ(?:es?|ing)|cit(?:es?|ing)|concern(?:s|ing)?"
+    r"|regarding|erwähn(?:en|t)"
     r"|enthalten|handeln von|nennen|mentionnent|contiennent|parlent|mencionan|contienen|hablan|menzionano|contengono"
     r"|parlano"
 )
@@ -76,16 +77,21 @@ _THAT = r"(?!.*\b(?:does|did|can|could|should|must|will|would)\b)"  # else they 
 _COUNTS = [
     re.compile(rf"\W*{_POLITELY}{pattern}", re.IGNORECASE)
     for pattern in (
-        rf"(?:{_MANY}|{_LIST})\s+{_ALL}{_SURELY}(?P<rest>{_THAT}(?:\s+(?:{_THERE}))?(?:\s+{_ARE}(?:{_SAY}|{_FROM}|{_IN})\b.*|\W*))",
-        rf"(?:{_MANY}|{_LIST})\s+{_ALL}(?P<noun>{_OFTEN_NAMED})\b(?P<rest>{_THAT}(?:\s+(?:{_THERE}))?\s+{_ARE}(?:{_SAY}|{_FROM})\b.*)",
-        rf"{_MANY}\s+{_ALL}(?P<noun>invoices|receipts|e-?mails)\s+(?P<rest>{_SENT}\b.*)",
-        rf"{_WHICH}\s+{_ALL}{_NOUN}(?P<rest>\s+{_ARE}(?:{_SAY}|about|dated|from)\b.*)",
+        rf"(?:{_MANY}|{_LIST})\s+{_ALL}{_SURELY}"
+        rf"(?P<rest>{_THAT}(?:\s+(?:{_THERE}))?(?:\s+{_ARE}(?:{_SAY}|{_FROM}|{_IN})\b.*|\s+(?:19|20)\d\d\b.*|\W*))",
+        rf"(?:{_MANY}|{_LIST})\s+{_ALL}(?P<noun>{_OFTEN_NAMED})\b"
+        rf"(?P<rest>{_THAT}(?:\s+(?:{_THERE}))?\s+{_ARE}(?:{_SAY}|{_FROM})\b.*)",
+        rf"{_MANY}\s+{_ALL}(?P<noun>invoices|receipts|e-?mails|mails)\s+(?P<rest>{_SENT}\b.*)",
+        rf"{_WHICH}\s+{_ALL}{_NOUN}(?P<rest>\s+{_ARE}(?:{_SAY}|about|dated|(?:come )?from|von|aus)\b.*)",
+        rf"{_WHICH}\s+{_ALL}{_NOUN}(?P<rest>\s+(?:{_THERE})(?:\s+(?:{_FROM}|{_IN})\b.*|\W*))",
         rf"in\s+(?:{_MANY}|{_WHICH})\s+{_ALL}{_NOUN}(?P<rest>\s.*)",
         rf"(?P<noun>)(?:{_MANY}|{_LIST}\s+all)\b(?P<rest>.*\b{_HELD}\b.*)",
     )
 ]
+_EACH = re.compile(rf"\b(?:every|each) ([\w-]+)(?=\s+(?:that|which|{_SAY}|{_FROM}|{_IN})\b)", re.IGNORECASE)
 _NO_WORDS = re.compile(
-    rf"\b(?:{_SAY}|{_THERE}|{_SENT}|{_HELD}|{_ANY}|letters|lettres|briefen?|cartas|lettere|dated|appears?|occurs?|found"
+    rf"\b(?:{_SAY}|{_THERE}|{_SENT}|{_HELD}|{_ANY}|letters|lettres|briefen?|cartas|lettere|dated|come|appears?|occurs?"
+    r"|found|kommt|kommen|steht|stehen|vor"
     r"|the (?:words?|phrase|term|name)|times|in total|altogether|overall)\b",
     re.IGNORECASE,
 )
@@ -119,8 +125,9 @@ class Listing:
 
 def counts(question: str) -> Wanted | None:
     """What a question wants counted or listed; None for one that is to be read from a passage."""
+    asked = _EACH.sub(r"all \1s", " ".join(question.split()))
     for pattern in _COUNTS:
-        if found := pattern.fullmatch(" ".join(question.split())):
+        if found := pattern.fullmatch(asked):
             return _wanted(found["noun"], found["rest"])
     return None
 

@@ -30,6 +30,11 @@ COUNTING = {
     "What are all the documents about the roof?": "roof",
     "How many people are mentioned in these documents?": "people",
     "How many documents are there?": "",
+    "Show me every document that mentions Acme": "Acme",
+    "What documents do we have about the roof?": "roof",
+    "Which invoices come from Acme?": "invoices Acme",
+    "how many invoices 2024": "invoices 2024",
+    "In welchen Dokumenten kommt Acme vor?": "Acme",
     "number of contracts with Hollis": "contracts Hollis",
     "Wie viele Rechnungen gibt es aus 2024?": "Rechnungen 2024",
     "Welche Dokumente erwähnen den Kessel?": "Kessel",
@@ -50,6 +55,11 @@ How many pages does the report have?
 Which documents are required for the application?
 Which file sets the colours?
 Which invoice is the largest?
+In what document did he declare independence?
+How many articles are there in the US constitution?
+How many letters of recommendation are required?
+How many files can be open at once?
+List the documents needed for the visa.
 List the members of the committee.
 What is the invoice number?
 What are the reports about?
