@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from infinidoc.documents.document import Document
+from infinidoc.documents.packed import file_of
 from infinidoc.model.precision import FP32
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def last_changed(path: str, read: str) -> str:
     if not os.path.isabs(path):
         return read
     try:
-        changed = datetime.fromtimestamp(os.stat(path).st_mtime, UTC).isoformat(timespec="seconds")
+        changed = datetime.fromtimestamp(os.stat(file_of(path)).st_mtime, UTC).isoformat(timespec="seconds")
     except (OSError, OverflowError, ValueError):
         return read
     return min(changed, read)

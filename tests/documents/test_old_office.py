@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from datetime import date
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import xlwt
@@ -216,3 +218,31 @@ def test_libreoffice_turns_old_files_into_new_ones(name, made, said, tmp_path):
     document = read_document(old, (tmp_path / old).read_bytes())
     assert said in document.text
     assert document.marks == read_document(name, made).marks
+
+
+@pytest.mark.skipif(shutil.which("soffice") is None, reason="needs LibreOffice")
+def test_nothing_that_a_document_links_to_is_fetched(tmp_path):
+    asked = []
+
+    class Picture(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Picture)
+    Thread(target=server.serve_forever, daemon=True).start()
+    link = f'<draw:image xlink:href="http://127.0.0.1:{server.server_port}/x.png" xlink:type="simple"/>'
+    frame = f'<draw:frame svg:width="2cm" svg:height="2cm" text:anchor-type="as-char">{link}</draw:frame>'
+    (tmp_path / "a.fodt").write_bytes(samples.flat_opendocument("text", f"<text:p>Hello {frame} world</text:p>"))
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    command = ["soffice", profile, "--headless", "--convert-to", "doc", "--outdir", tmp_path, tmp_path / "a.fodt"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    data = (tmp_path / "a.doc").read_bytes()
+    assert f"127.0.0.1:{server.server_port}".encode("utf-16-le") in data or b"127.0.0.1" in data
+    asked.clear()
+    assert read_document("a.doc", data).text.split() == ["Hello", "world"]
+    server.shutdown()
+    assert asked == []

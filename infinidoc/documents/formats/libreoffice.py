@@ -17,15 +17,29 @@ from infinidoc.documents.formats import MAX_BYTES, docx, pptx
 _SECONDS = 120
 _PROGRAMS = ("soffice", "libreoffice", "/Applications/LibreOffice.app/Contents/MacOS/soffice")
 _TODAY = {"doc": ("docx", docx), "ppt": ("pptx", pptx)}
-# No macros, and nothing that a document links to is fetched.
-_SETTINGS = """<?xml version="1.0" encoding="UTF-8"?>
-<oor:items xmlns:oor="http://openoffice.org/2001/registry">
-<item oor:path="/org.openoffice.Office.Common/Security/Scripting"><prop oor:name="DisableMacrosExecution" oor:op="fuse">
-<value>true</value></prop></item>
-<item oor:path="/org.openoffice.Office.Common/Security/Scripting"><prop oor:name="BlockUntrustedRefererLinks"
-oor:op="fuse"><value>true</value></prop></item>
-</oor:items>
-"""
+# No macros; and what a document links to is asked for at a proxy that nobody is: nothing is fetched.
+_NOWHERE = {"ProxyType": "2", "NoProxy": ""} | {
+    f"{kind}Proxy{what}": value
+    for kind in ("HTTP", "HTTPS", "FTP")
+    for what, value in (("Name", "127.0.0.1"), ("Port", "9"))
+}
+_SETTINGS = {
+    "org.openoffice.Office.Common/Security/Scripting": {
+        "DisableMacrosExecution": "true",
+        "BlockUntrustedRefererLinks": "true",
+    },
+    "org.openoffice.Inet/Settings": {f"ooInet{name}": value for name, value in _NOWHERE.items()},
+}
+
+
+def _registry() -> str:
+    """The settings as a profile has them."""
+    items = "".join(
+        f'<item oor:path="/{path}"><prop oor:name="{name}" oor:op="fuse"><value>{value}</value></prop></item>'
+        for path, settings in _SETTINGS.items()
+        for name, value in settings.items()
+    )
+    return f'<?xml version="1.0"?><oor:items xmlns:oor="http://openoffice.org/2001/registry">{items}</oor:items>'
 
 
 def read(data: bytes, format: str) -> Document:
@@ -52,7 +66,7 @@ def _converted(program: str, data: bytes, format: str, today: str) -> bytes:
     with TemporaryDirectory(prefix="infinidoc-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "profile" / "user").mkdir(parents=True)
-        (folder / "profile" / "user" / "registrymodifications.xcu").write_text(_SETTINGS)
+        (folder / "profile" / "user" / "registrymodifications.xcu").write_text(_registry())
         (folder / f"a.{format}").write_bytes(data)
         result = folder / f"a.{today}"
         command = [program, f"-env:UserInstallation={(folder / 'profile').as_uri()}", "--headless", "--norestore"]
