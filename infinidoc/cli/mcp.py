@@ -1,5 +1,6 @@
 """`infinidoc mcp`."""
 
+import signal
 from typing import Annotated
 
 import typer
@@ -53,6 +54,7 @@ def mcp(
     server = create(library)
     try:
         if http is None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Ctrl-C would wait for the next line of input
             server.run("stdio")
         else:
             token, is_new = wanted_token(host)

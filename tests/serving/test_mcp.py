@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import asynccontextmanager, contextmanager
@@ -19,6 +20,12 @@ from infinidoc.serving.mcp import create
 from tests.reading.library import write_library
 
 LONG = 120.0
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+}
 # The command, with an address head to which everything bears on a question, and a library that prints.
 LENIENT = """
 import sys
@@ -292,14 +299,8 @@ def test_results_are_small(connect, docs, tiny):
 
 
 def test_nothing_but_the_protocol_is_on_standard_output(docs, tiny):
-    hello = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
-    }
     messages = [
-        hello,
+        HELLO,
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
         {
             "jsonrpc": "2.0",
@@ -320,6 +321,16 @@ def test_nothing_but_the_protocol_is_on_standard_output(docs, tiny):
     assert all("jsonrpc" in json.loads(line) for line in rest.splitlines())
     assert "a library prints" in errors
     assert process.returncode == 0
+
+
+def test_ctrl_c_ends_it_at_once(docs, tiny):
+    command = [sys.executable, "-c", LENIENT]
+    with subprocess.Popen(command, env=environment(tiny), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(json.dumps(HELLO).encode() + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1
+        process.send_signal(signal.SIGINT)
+        process.wait(LONG)
 
 
 @contextmanager
