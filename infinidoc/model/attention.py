@@ -209,6 +209,12 @@ class CompressiveMemory:
             layer.recording = False
         return self
 
+    def block(self, blocked: bool) -> None:
+        """Whether local attention may round differently from the model's own, where that is faster. Only while the
+        window is empty."""
+        for layer in self.layers:
+            layer.blocked = blocked
+
     def copy(self) -> Self:
         """A memory of its own with the same content: `generate` fills the window of the cache that it gets."""
         twin = copy.copy(self)
@@ -355,9 +361,12 @@ def infini_attention(
         local = causal_attention(query, key, value, scale)
     else:
         local = attend(query, key, value)
-    if not layer.readable():
-        return local
-    read, present = layer.read(unrotate(query, rotation))
+    return mixed(module, layer, hidden, unrotate(query, rotation), local) if layer.readable() else local
+
+
+def mixed(module: Any, layer: InfiniLayer, hidden: Tensor, query: Tensor, local: Tensor) -> Tensor:
+    """Local attention (B, N, H, V) and what position-free queries (B, H, N, D) read in the memory, by the gate."""
+    read, present = layer.read(query)
     gate = module.infini.gate(hidden) * present[:, None, None, None].to(hidden.dtype)
     return gate * read + (1 - gate) * local
 

@@ -1,51 +1,154 @@
 """What a model says next: the likeliest token, one after the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from infinidoc.model.attention import CompressiveMemory
+from infinidoc.model.attention import CompressiveMemory, mixed
 from infinidoc.model.base import BaseModel
-from infinidoc.model.decoder import LanguageModel
+from infinidoc.model.decoder import Attention, LanguageModel
 
 Hear = Callable[[Tensor], Any]  # is told the next token of each row (B,); returns something true: that is enough
 
 
+def nobody(tokens: Tensor) -> None:
+    """Hears nothing."""
+
+
 @torch.no_grad()
 def generate(
-    base: BaseModel, ids: Tensor, memory: CompressiveMemory, max_tokens: int, hear: Hear = lambda tokens: None
+    base: BaseModel, ids: Tensor, memory: CompressiveMemory, max_tokens: int, hear: Hear = nobody
 ) -> list[list[int]]:
     """Continues prompts of equal length, ids (B, N), behind a memory whose window is empty and gets filled.
 
     Each row ends before the first of the model's stop tokens, or after `max_tokens`.
     """
     ids = ids.to(base.device)
-    model = base.model
-    if isinstance(model, LanguageModel):
-        said = _greedy(model, ids, memory, max_tokens, torch.tensor(base.stops, device=ids.device), hear)
-    else:
-        from infinidoc.model import hugging_face
+    if isinstance(base.model, LanguageModel):
+        return go_on(base, read(base, ids, memory).argmax(-1), memory, max_tokens, base.stops, hear)
+    from infinidoc.model import hugging_face
 
-        said = hugging_face.generate(model, ids, memory, max_tokens, hear)
-    return [_ended(row, base.stops) for row in said.tolist()]
+    return _ended(hugging_face.generate(base.model, ids, memory, max_tokens, hear), base.stops)
 
 
-def _greedy(
-    model: LanguageModel, ids: Tensor, memory: CompressiveMemory, max_tokens: int, stops: Tensor, hear: Hear
-) -> Tensor:
-    """Tokens (B, as many as it took)."""
-    said: list[Tensor] = []
-    ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-    while len(said) < max_tokens:
-        ids = model(ids, memory, logits_to_keep=1).logits[:, -1].argmax(-1, keepdim=True)
-        said.append(ids)
-        ended |= torch.isin(ids[:, 0], stops)
-        if hear(ids[:, 0]) or ended.all():
-            break
-    return torch.cat(said, 1)
+@torch.no_grad()
+def read(base: BaseModel, ids: Tensor, memory: CompressiveMemory) -> Tensor:
+    """Prompts of equal length, ids (B, N), into the empty window of a memory; returns logits (B, V) of what comes next.
+
+    Local attention may round differently from the base model's, where that is faster.
+    """
+    model: Any = base.model  # one of two classes, which are called alike
+    memory.block(True)
+    logits: Tensor = model(input_ids=ids, past_key_values=memory, use_cache=True, logits_to_keep=1).logits[:, -1]
+    memory.block(False)
+    return logits
 
 
-def _ended(row: list[int], stops: tuple[int, ...]) -> list[int]:
-    return row[: next((index for index, token in enumerate(row) if token in stops), len(row))]
+@torch.no_grad()
+def go_on(
+    base: BaseModel,
+    token: Tensor,
+    memory: CompressiveMemory,
+    max_tokens: int,
+    stops: Sequence[int],
+    hear: Hear = nobody,
+) -> list[list[int]]:
+    """Goes on from what a window holds and a first token (B,), which counts; the memory stays as it is.
+
+    Each row ends before the first of its stop tokens, or after `max_tokens`.
+    """
+    window = (_Window if isinstance(base.model, LanguageModel) else _Growing)(base.model, memory, max_tokens)
+    said, ends = [token], torch.tensor(stops, device=token.device)
+    ended = torch.isin(token, ends)
+    while not (hear(token) or ended.all()) and len(said) < max_tokens:
+        token = window.next(token)
+        said.append(token)
+        ended |= torch.isin(token, ends)
+    return _ended(torch.stack(said, 1), stops)
+
+
+def _ended(said: Tensor, stops: Sequence[int]) -> list[list[int]]:
+    """Rows (B, N) up to their stop tokens."""
+    return [list(takewhile(lambda token: token not in stops, row)) for row in said.tolist()]
+
+
+class _Growing:
+    """A window of any decoder, a copy of which grows by a token each time."""
+
+    def __init__(self, model: Any, memory: CompressiveMemory, room: int):
+        self.model, self.memory = model, memory.copy()
+
+    def next(self, token: Tensor) -> Tensor:
+        output = self.model(input_ids=token[:, None], past_key_values=self.memory, use_cache=True, logits_to_keep=1)
+        return output.logits[:, -1].argmax(-1)
+
+
+class _Window:
+    """A copy of a window that has room for all that will be said, so that no shape changes and nothing is copied."""
+
+    def __init__(self, model: Any, memory: CompressiveMemory, room: int):
+        self.model: LanguageModel = model
+        self.memory, self.length = memory, memory.get_seq_length()
+        self.reads = [layer.readable() for layer in memory.layers]
+        self.keys, self.values = (
+            [F.pad(kept(layer), (0, 0, 0, room)) for layer in memory.layers]
+            for kept in (lambda layer: layer.keys, lambda layer: layer.values)
+        )
+        positions = torch.arange(self.length + room, device=model.device)
+        cos, sin = model.model.rotation(positions, model.dtype)
+        left, right = sin[0].chunk(2, -1)
+        self.cos, self.sin = cos[0], torch.cat([-left, right], -1)  # of `rotate`, for a halfway roll
+
+    def next(self, token: Tensor) -> Tensor:
+        """The likeliest token after this one, of each row (B,)."""
+        with _products_of_one_row(self.model, token):
+            return self._next(token)
+
+    def _next(self, token: Tensor) -> Tensor:
+        decoder = self.model.model
+        hidden = decoder.embed_tokens(token)
+        for index, layer in enumerate(decoder.layers):
+            hidden = hidden + self._attention(index, layer.self_attn, layer.input_layernorm(hidden))
+            hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
+        self.length += 1
+        return self.model.lm_head(decoder.norm(hidden)).argmax(-1)
+
+    def _attention(self, index: int, module: Attention, hidden: Tensor) -> Tensor:
+        rows, size, at = len(hidden), module.head_dim, self.length
+        query, key, value = (
+            project(hidden).view(rows, -1, size) for project in (module.q_proj, module.k_proj, module.v_proj)
+        )
+        plain = query
+        heads, kv_heads = query.shape[1], key.shape[1]
+        both = torch.cat([query, key], 1)
+        both = both * self.cos[at] + both.roll(size // 2, -1) * self.sin[at]
+        self.keys[index][:, :, at], self.values[index][:, :, at] = both[:, heads:], value
+        # Query heads of a group share their keys: they are that group's queries.
+        mix = F.scaled_dot_product_attention(
+            both[:, :heads].view(rows, kv_heads, -1, size),
+            self.keys[index][:, :, : at + 1],
+            self.values[index][:, :, : at + 1],
+            scale=module.scaling,
+        )
+        if self.reads[index]:
+            local = mix.reshape(rows, 1, heads, size)
+            mix = mixed(module, self.memory.layers[index], hidden[:, None], plain[:, :, None], local)
+        return module.o_proj(mix.reshape(rows, -1))
+
+
+@contextmanager
+def _products_of_one_row(model: LanguageModel, token: Tensor) -> Iterator[None]:
+    """PyTorch's own product of a bfloat16 matrix and a vector reads memory twice as fast as oneDNN's, which it prefers
+    on processors with AVX-512. There is one switch for the process: models take turns (see `reading/models.py`)."""
+    was = torch._C._get_mkldnn_enabled()
+    slow = len(token) == 1 and model.dtype is torch.bfloat16 and model.device.type == "cpu"
+    torch._C._set_mkldnn_enabled(was and not slow)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(was)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
+from infinidoc.model.decoding import go_on, read
 from infinidoc.model.prompts import REFUSAL, Titled, reading_prompt
 from infinidoc.reading.quoting import Shown, find_quotes, is_verbatim
 from infinidoc.reading.whole import whole
@@ -47,7 +48,8 @@ class Reading:
 
     def __init__(self, base: BaseModel, question: str, passages: Sequence[Titled]):
         self.base, self.memory = base, CompressiveMemory(base.model).read_only()
-        self.first = self._after([reading_prompt(base, question, passages)], self.memory)[0, -1]  # (V,)
+        ids = torch.tensor([reading_prompt(base, question, passages)], device=base.device)
+        self.first = read(base, ids, self.memory)[0].float().log_softmax(-1)  # (V,)
 
     def refuses(self, threshold: float) -> bool:
         """Whether a refusal is likelier than that."""
@@ -57,10 +59,7 @@ class Reading:
 
     def answer(self, max_tokens: int) -> tuple[str, list[int]]:
         """The likeliest tokens, one after the other, to the end of the answer, and their text."""
-        memory, scores, ids = self.memory.copy(), self.first, list[int]()
-        while len(ids) < max_tokens and (token := int(scores.argmax())) != self.base.marks[1]:
-            ids.append(token)
-            scores = self._after([[token]], memory)[0, -1]
+        [ids] = go_on(self.base, self.first.argmax()[None], self.memory, max_tokens, self.base.marks[1:])
         return " ".join(self.base.decode(ids).split()), ids
 
     def likelihood(self, answers: Sequence[Sequence[int]]) -> Tensor:
@@ -75,7 +74,7 @@ class Reading:
         return torch.stack([row[range(len(ids)), ids].sum() for row, ids in zip(scores, ended, strict=True)])
 
     @torch.no_grad()
-    def _after(self, ids: Sequence[Sequence[int]], memory: CompressiveMemory, last: int = 1) -> Tensor:
+    def _after(self, ids: Sequence[Sequence[int]], memory: CompressiveMemory, last: int) -> Tensor:
         """Log-probabilities (B, last, V) of what comes after each of the last tokens of `ids` (B, N)."""
         tokens = torch.tensor(ids, device=self.base.device)
         output = self.base.model(input_ids=tokens, past_key_values=memory, use_cache=True, logits_to_keep=last)

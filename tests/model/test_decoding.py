@@ -6,7 +6,7 @@ from transformers import AutoModelForCausalLM
 
 from infinidoc.model.attention import CompressiveMemory, attach, attention_modules
 from infinidoc.model.base import load_base
-from infinidoc.model.decoding import generate
+from infinidoc.model.decoding import generate, go_on, read
 from tests.tiny import tiny_model
 
 TOLD = torch.tensor([list(range(3, 50))])
@@ -53,6 +53,33 @@ def test_it_says_what_transformers_says(folder, remembers):
         said += found
     state = told(base.model, len(PROMPTS)) if remembers else None
     assert generate(base, PROMPTS, CompressiveMemory(base.model, state), 24) == said
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@torch.no_grad()
+def test_half_precision_says_what_is_likeliest_but_for_rounding(family, tmp_path):
+    base = load_base(str(tiny_model(tmp_path / "model", family)), dtype=torch.bfloat16)
+    opened(base.model)
+    state, heard = told(base.model, 1), []
+    generate(base, PROMPTS[:1], CompressiveMemory(base.model, state), 12, lambda tokens: heard.append(int(tokens[0])))
+    whole = torch.cat([PROMPTS[:1], torch.tensor([heard])], 1)
+    logits = base.model(whole, past_key_values=CompressiveMemory(base.model, state)).logits[0, 11:-1].float()
+    short = logits.amax(-1) - logits[range(len(heard)), heard]
+    assert (short <= 0.03 * logits.abs().amax()).all()
+    assert torch._C._get_mkldnn_enabled()  # as it was
+
+
+@torch.no_grad()
+def test_going_on_leaves_the_window_as_it_was(folder):
+    base = load_base(str(folder))
+    opened(base.model)
+    state = told(base.model, len(PROMPTS))
+    said = generate(base, PROMPTS, CompressiveMemory(base.model, state), 24)
+    memory = CompressiveMemory(base.model, state)
+    first = read(base, PROMPTS, memory).argmax(-1)
+    for _ in range(2):
+        assert go_on(base, first, memory, 24, base.stops) == said
+        assert memory.get_seq_length() == PROMPTS.shape[1]
 
 
 @torch.no_grad()

@@ -390,7 +390,7 @@ def test_whoever_listens_may_end_the_reading(collection, monkeypatch, long):
 def test_a_model_stops_where_its_listener_raises(collection, monkeypatch):
     calls = []
     collection.ask("Which ship carries 12 tons of salt?", max_tokens=40)
-    attention_modules(collection.load().model)[0].register_forward_pre_hook(lambda *_: calls.append(1))
+    attention_modules(collection.load().model)[0].q_proj.register_forward_pre_hook(lambda *_: calls.append(1))
     collection.ask("Which ship carries 12 tons of salt?", max_tokens=40)
     whole = len(calls)
 
