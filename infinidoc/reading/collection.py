@@ -266,9 +266,9 @@ class Collection:
             raise InfinidocError("only a collection's own model reads its memory", "ask without --reader")
         if memory_only and scope != EVERYWHERE:
             raise InfinidocError("the compressive memory is of all documents", "ask without --memory-only")
-        in_scope = scope.files(self.store)
         if not memory_only and (wanted := counts(question)):
             return self._counted(question, wanted, top, scope, on_text)
+        part = self._warmed().part(self.store, scope)
         chosen = self.reader(reader, memory_only)
         self._check(question)
         began = time.perf_counter()
@@ -312,7 +312,7 @@ class Collection:
             quotes = find_quotes(text, question, [one.shown for one in found], likeness)
         sources = [one.source for one in found]
         cited = {source.path for source in sources}
-        noted = [one for one in self.store.noted() if in_scope is None or one.id in in_scope]
+        noted = [one for one in self.store.noted() if part is None or one.id in part.paths]
         noted = [one for one in noted if not answered or cited & set(one.paths)]
         notes = [f"{display(one.path)}: {note}" for one in noted for note in one.notes]
         if reader == OWN and not has_own_reader(self.load(to_remember=memory_only)) and (line := how_far(self.store)):

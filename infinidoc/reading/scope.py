@@ -59,7 +59,7 @@ class Scope:
         specs = {base: _spec(self.within, base) for base in (*bases, os.sep)}
 
         def fits(path: str) -> bool:
-            above = [base for base in bases if Path(path).is_relative_to(base)] or [os.sep]
+            above = [base for base in bases if _below(path, base) != path] or [os.sep]
             return any(specs[base].match_file(_below(path, base)) for base in above)
 
         found = [file for file in files if fits(file.path)]
@@ -117,7 +117,8 @@ def _lines(pattern: str, base: str) -> Iterator[str]:
 
 
 def _below(path: str, base: str) -> str:
-    return Path(path).relative_to(base).as_posix() if Path(path).is_absolute() else path
+    """A path relative to a directory that it lies in; any other as it is."""
+    return path.removeprefix(base.rstrip(os.sep) + os.sep).replace(os.sep, "/")
 
 
 def _shown(path: str) -> str:
