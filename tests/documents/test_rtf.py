@@ -12,7 +12,7 @@ def test_rtf_is_what_the_page_shows():
     document = read_document("a.rtf", samples.rtf())
     assert document.text == (
         "Keys\n\nThe keys are at the café[1] on the corner.\n\n[1] Closed on “Sundays”.\n\nComment: Ask Bob.\n\n"
-        "1.\tключ and 😀\n\nFruit | Price\nPlum (ripe) | 3\n\nA link with a space—\n\nFerry Lane Society"
+        "1.\tключ and 😀\n\nFruit: Plum (ripe); Price: 3\n\nA link with a space—\n\nFerry Lane Society"
     )
     assert document.locate(document.text.index("café")) == "section Keys"
     assert document.format == "rtf"
@@ -58,3 +58,13 @@ def test_deep_and_broken_rtf_is_read():
     assert text(rb"cut \'e") != ""
     assert text(rb"x\bin99999999999 y") == "x"
     assert text(rb"\u99999?x").endswith("x")
+
+
+def test_rows_of_a_table_know_their_columns_and_empty_cells_keep_their_place():
+    rows = [("Plot", "Rent", "Since"), *((str(n), str(30 + n), "" if n % 2 else "2019") for n in range(1, 50))]
+    table = "".join(r"\trowd\pard\intbl " + "".join(rf"{cell}\cell " for cell in row) + r"\row " for row in rows)
+    text = read_document("a.rtf", (r"{\rtf1\ansi Rents\par " + table + r"\pard End\par}").encode()).text
+    lines = text.split("\n")
+    assert lines[:3] == ["Rents", "", "Plot: 1; Rent: 31"]
+    assert lines[47] == "Plot: 46; Rent: 76; Since: 2019"
+    assert lines[-2:] == ["", "End"]

@@ -148,3 +148,21 @@ def test_notebooks_show_what_a_browser_shows():
     ]
     shown = text("a.ipynb", json.dumps({"cells": [{"cell_type": "code", "source": "run()", "outputs": outputs}]}))
     assert shown == "run()\n\nbold\n\n*md*\n\n   a\n0  1\n\nprinted"
+
+
+def test_rows_of_a_long_markdown_table_know_their_columns_and_stay_on_their_lines():
+    rows = "\n".join(f"| {n} | {30 + n} | a \\| b |" for n in range(1, 50))
+    given = f"# Plots\n\n| Plot | Rent | Note |\n| :-- | --: | --- |\n{rows}\n\nEnd\n"
+    document = read_document("a.md", given.encode())
+    lines = document.text.split("\n")
+    assert lines[2:5] == ["| Plot | Rent | Note |", "| :-- | --: | --- |", "Plot: 1; Rent: 31; Note: a | b"]
+    assert lines[50] == "Plot: 47; Rent: 77; Note: a | b"
+    assert len(lines) == len(given.split("\n"))
+    assert document.locate(document.text.index("End")) == "line 55"
+
+
+def test_short_markdown_tables_and_those_in_fences_stay_as_they_are():
+    short = "| Plot | Rent |\n|---|---|\n| 1 | 38 |\n| 2 | 40 |\n"
+    fenced = "```\nPlot | Rent\n---|---\n" + "1 | 38\n" * 20 + "```\n"
+    for text in (short, fenced):
+        assert read_document("a.md", text.encode()).text == text

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from infinidoc.documents.charset import is_encoding
 from infinidoc.documents.document import Document
 from infinidoc.documents.formats.composer import Composer
+from infinidoc.documents.formats.rows import describe
 
 _TOKEN = re.compile(rb"\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\([^a-zA-Z])|([{}])|[\r\n]+|[^\\{}\r\n]+")
 
@@ -20,9 +21,10 @@ _ASIDE = {"footnote": "", "annotation": "Comment: "}  # what is shown beside or 
 _MARGINS = frozenset(["header", "headerl", "headerr", "headerf", "footer", "footerl", "footerr", "footerf"])
 _SEEN_THOUGH_STARRED = frozenset(["shpinst", "annotation", "ud"])
 
+_CELL = "\x1f"  # behind each cell of a row
 _CHARACTERS = {
     "line": "\n", "tab": "\t", "emdash": "—", "endash": "–", "emspace": " ", "enspace": " ", "qmspace": " ",
-    "bullet": "•", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”", "cell": " | ", "nestcell": " | ",
+    "bullet": "•", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”", "cell": _CELL, "nestcell": _CELL,
 }  # fmt: skip
 _SYMBOLS = {b"~": "\xa0", b"_": "-", b"{": "{", b"}": "}", b"\\": "\\"}
 _PARAGRAPH_ENDS = frozenset(["par", "sect", "page", "row", "nestrow"])
@@ -61,7 +63,8 @@ class _Reader:
         self.notes = 0
         self.asides: list[str] = []
         self.margins: dict[str, None] = {}  # what stands in headers and footers, once each
-        self.is_heading = self.in_cell = self.after_row = False
+        self.rows: list[list[str]] = []  # of the table that is being read
+        self.is_heading = self.in_cell = False
 
     def read(self, data: bytes) -> None:
         position = 0
@@ -182,13 +185,26 @@ class _Reader:
         if self.state.target != "body" or (self.in_cell and not is_row):
             self._put("\n")
             return
-        text = self._taken("body").strip()
+        text = self._taken("body")
         if is_row:
-            text = " ".join(text.split()).removesuffix("|").rstrip()
+            cells = text.strip("\n").split(_CELL)
+            self.rows.append([" ".join(cell.split()) for cell in cells[:-1] or cells])
+            return
+        self._end_table()
+        text = text.replace(_CELL, " | ").strip()
         if self.is_heading and text:
             self.composer.mark(f"section {text}")
-        self.composer.add(text, "\n" if is_row and self.after_row else "\n\n")
-        self.after_row = is_row
+        self.composer.add(text)
+        self._add_asides()
+
+    def _end_table(self) -> None:
+        if self.rows:
+            for index, (_, line) in enumerate(describe(self.rows, named=False, gap=" | ")):
+                self.composer.add(line, "\n" if index else "\n\n")
+            self.rows = []
+            self._add_asides()
+
+    def _add_asides(self) -> None:
         for aside in self.asides:
             self.composer.add(aside)
         self.asides.clear()
