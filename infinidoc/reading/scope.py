@@ -59,7 +59,7 @@ class Scope:
         specs = {base: _spec(self.within, base) for base in (*bases, os.sep)}
 
         def fits(path: str) -> bool:
-            above = [base for base in bases if _below(path, base) != path] or [os.sep]
+            above = [base for base in bases if path.startswith(base.rstrip(os.sep) + os.sep)] or [os.sep]
             return any(specs[base].match_file(_below(path, base)) for base in above)
 
         found = [file for file in files if fits(file.path)]
