@@ -114,7 +114,7 @@ def test_the_lines_of_a_text_are_marked_and_in_sight(page):
 
 
 def test_more_of_a_long_text_is_shown_at_both_ends(page):
-    lines = [f"Line {number} of a long text that goes on." for number in range(900)]
+    lines = [f"Line {number} of a long text that goes on." for number in range(500)]
     Path("long.txt").write_text("\n".join(lines))
     page.add("long.txt", to="papers")
     page.click(".document")

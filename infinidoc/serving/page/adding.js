@@ -1,7 +1,7 @@
 // Adding files and folders: chosen, or dropped anywhere on the page; sent in parcels, and read one after the other.
 import * as api from "./api.js";
 import { at, collection, refresh } from "./collection.js";
-import { $, bdi, duration, el, number, plural, spelt } from "./dom.js";
+import { $, bdi, duration, el, number, plural, spelt, split } from "./dom.js";
 import { makeOne } from "./shelf.js";
 
 const PARCEL_FILES = 100;
@@ -158,7 +158,7 @@ function showReading(progress, sent, bytes, total, began) {
   const rate = progress.tokens ? `${number(progress.tokens / seconds)} tokens/s` : "";
   const left = share > 0.12 && seconds > 3 ? `${duration((seconds * (1 - share)) / share)} left` : "";
   const files = `${number(progress.files_done)} of ${plural(progress.files, "file")}`;
-  show(progress.name || $("job-name").textContent, share, [files, rate, left].filter(Boolean).join(" · "));
+  show(split(progress.name).file || $("job-name").textContent, share, [files, rate, left].filter(Boolean).join(" · "));
 }
 
 function collect(done, summary) {
