@@ -3,6 +3,7 @@
 import io
 import itertools
 import math
+import re
 import sys
 import time
 from bisect import bisect_left
@@ -26,6 +27,8 @@ SHORTEST = 8  # letters of a part that is looked for by itself
 ENOUGH = 0.5  # of an excerpt's letters that must be found to mark any
 AROUND = 200  # letters before and after that tell which of several occurrences is meant
 UNITS = 1 << 20  # of a page's width and height: PDFium gives places on it as whole numbers
+
+_NAMES = re.compile(r"(?:^|(?<=; ))[^:;]{1,80}: ")  # of columns, before the values of a row
 
 NOWHERE = "These words can't be found on the page itself, which is shown unmarked."
 PARTLY = "Only some of these words can be found on the page itself."
@@ -65,26 +68,20 @@ def find(source: pypdfium2.PdfDocument, index: int, excerpt: Excerpt) -> tuple[t
     """The boxes that an excerpt fills on a page (from 0), one for each line, and a note if not all of it is found.
 
     What was read is no longer what PDFium says stands on the page: lines became paragraphs, hyphens went, entries of
-    forms came in. So letters are looked for. Raises Unreadable for a damaged page.
+    forms came in, values got the names of their columns. So letters are looked for. Raises Unreadable for a page that
+    is damaged.
     """
+    excerpt = excerpt._replace(words=excerpt.words.strip()[:LONGEST])
+    wanted = len(Letters(excerpt.words).signs)
     with _page(source, index) as page:
         signs = list(_signs(page))
-        there = Letters("".join(sign.character for sign in signs))
-        words = excerpt.words.strip()[:LONGEST]
-        before, wanted, after = Letters(excerpt.before).signs, Letters(words), Letters(excerpt.after).signs
-        boxes: list[Box | None] = []
-        covered = 0
-        for first, size in _found(wanted.signs, there.signs, before, after):
-            covered += size
-            begin, end = there.places[first], there.places[first + size - 1] + 1
-            if size == len(wanted.signs):  # with what stands before its first letter and after its last one
-                begin = max(0, begin - wanted.places[0])
-                end += len(words) - 1 - wanted.places[-1]
-            boxes += [_as_shown(page, *line) for line in _lines(signs[begin:end])]
-    shown = tuple(box for box in boxes if box)
-    if not shown or covered < ENOUGH * len(wanted.signs):
-        return (), NOWHERE if words else ""
-    return shown, PARTLY if covered < len(wanted.signs) else ""
+        found = list(_found(excerpt, Letters("".join(sign.character for sign in signs))))
+        lines = [line for begin, end, _ in found for line in _lines(signs[begin:end])]
+        boxes = tuple(box for box in (_as_shown(page, *line) for line in lines) if box)
+    covered = sum(letters for _, _, letters in found)
+    if not boxes or covered < ENOUGH * wanted:
+        return (), NOWHERE if excerpt.words else ""
+    return boxes, PARTLY if covered < wanted else ""
 
 
 def draw(source: pypdfium2.PdfDocument, index: int) -> bytes:
@@ -146,25 +143,61 @@ def _signs(page: pypdfium2.PdfPage) -> Iterator[Sign]:
         yield from (Sign(character, box) for character in f" {text}")
 
 
-def _found(wanted: str, there: str, before: str, after: str) -> Iterator[tuple[int, int]]:
-    """Where a text stands in another, as (start, size): whole, or else the longest parts of it, one after the other."""
-    if whole := list(_occurrences(wanted, there)):
+def _found(excerpt: Excerpt, there: Letters) -> Iterator[tuple[int, int, int]]:
+    """Where an excerpt stands in the text of a page, as (begin, end, how many of its letters that are): whole, or else
+    line by line."""
+    wanted, before, after = Letters(excerpt.words), Letters(excerpt.before).signs, Letters(excerpt.after).signs
+    size = len(wanted.signs)
 
-        def alike(start: int) -> int:
-            return _shared(before[::-1], there[:start][::-1]) + _shared(after, there[start + len(wanted) :])
+    def alike(start: int) -> int:
+        return _shared(before[::-1], there.signs[:start][::-1]) + _shared(after, there.signs[start + size :])
 
-        yield max(whole, key=alike), len(wanted)
+    if starts := list(_occurrences(wanted.signs, there.signs)):
+        start = max(starts, key=alike)
+        begin, end = there.places[start], there.places[start + size - 1]
+        # with what stands before its first letter and after its last one
+        yield max(0, begin - wanted.places[0]), end + len(excerpt.words) - wanted.places[-1], size
         return
-    place = last = 0
-    while place + SHORTEST <= len(wanted):
-        rest = wanted[place:]
-        size = bisect_left(range(len(rest)), 1, key=lambda size: rest[: size + 1] not in there)
+    last = 0
+    for line in excerpt.words.splitlines():
+        for start, size, letters in _found_line(line, there, last):
+            last = start + size
+            yield there.places[start], there.places[last - 1] + 1, letters
+
+
+def _found_line(line: str, there: Letters, last: int) -> Iterator[tuple[int, int, int]]:
+    """Where a line stands among the letters of a page, as (start, size, how many of its own that are), rather after
+    `last` than before: whole, or without the names of columns, or else its longest parts."""
+    whole = Letters(line).signs
+    for kept in (line, _NAMES.sub("", line)):
+        letters = Letters(kept)
+        start = _start(letters, there, last)
+        if start >= 0:
+            yield start, len(letters.signs), len(whole)
+            return
+    place = 0
+    while place + SHORTEST <= len(whole):
+        rest = whole[place:]
+        size = bisect_left(range(len(rest)), 1, key=lambda size: rest[: size + 1] not in there.signs)
         if size < SHORTEST:
             place += 1
             continue
-        start = max(there.find(rest[:size], last), there.find(rest[:size]))
-        yield start, size
+        start = _next(rest[:size], there.signs, last)
+        yield start, size, size
         place, last = place + size, start + size
+
+
+def _start(wanted: Letters, there: Letters, last: int) -> int:
+    """Where a line begins; -1 if it is nowhere. A short one must stand there once, as whole words."""
+    if len(wanted.signs) >= SHORTEST:
+        return _next(wanted.signs, there.signs, last)
+    places = there.find(wanted)
+    return bisect_left(there.places, places[0][0]) if len(places) == 1 else -1
+
+
+def _next(wanted: str, there: str, last: int) -> int:
+    """Where letters stand after a place, else before it; -1 if nowhere."""
+    return max(there.find(wanted, last), there.find(wanted))
 
 
 def _shared(one: str, other: str) -> int:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from infinidoc.documents import packed
 from infinidoc.documents.document import Document, Unreadable
 from infinidoc.documents.formats import load
 from infinidoc.documents.formats.pdf import opened, page_number
@@ -128,10 +129,11 @@ def _of_a_file(store: Store, stored: StoredDocument, use: Callable[[StoredFile],
 
 
 def _bytes(file: StoredFile) -> bytes:
-    if not os.path.isfile(file.path):
+    is_there = os.path.isfile(packed.file_of(file.path))
+    if not is_there or not (os.path.isfile(file.path) or packed.member(file.path)):
         raise Unreadable("the file is no longer there")
-    same = os.path.getsize(file.path) == file.bytes
-    if not same or hashlib.sha256(data := load(Path(file.path))).hexdigest() != file.digest:
+    data = load(Path(file.path))
+    if hashlib.sha256(data).hexdigest() != file.digest:
         raise Unreadable("the file has changed since it was read")
     return data
 

@@ -10,7 +10,7 @@ from tests.serving.browser import Page, chromium
 from tests.serving.conftest import served
 
 DOCS = Path(__file__).parents[2] / "docs"
-COLOURS = 96
+COLOURS = 256
 
 
 def main(collection: str = "demo") -> None:
@@ -33,7 +33,8 @@ def main(collection: str = "demo") -> None:
 def save(page: Page, name: str) -> None:
     page.js("document.activeElement.blur()")
     picture = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(DOCS / f"{name}.png", optimize=True)
+    small = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    small.save(DOCS / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,13 @@ def repeated(canvas):
     lines(canvas, "And so it was.", y=622)
 
 
+def table(canvas):
+    cells = [("Tenant", "Plot", "Rent"), ("Ann Lee", "3", "£40"), ("Bob Ray", "4", "£43"), ("Ann Roe", "3", "£43")]
+    for row, texts in enumerate(cells):
+        for column, text in enumerate(texts):
+            lines(canvas, text, x=72 + 100 * column, y=600 - 18 * row, colour=red if row == 2 else black)
+
+
 DRAWN = {
     "upright": lambda canvas: rotated(0)(canvas),
     **{f"page turned by {angle}": rotated(angle) for angle in (90, 180, 270)},
@@ -129,18 +137,29 @@ DRAWN = {
 }
 
 
-@pytest.mark.parametrize("name", DRAWN)
-def test_the_words_are_marked_on_the_page_and_nothing_else(read, name):
-    write("minutes.pdf", DRAWN[name])
-    collection = read("minutes.pdf")
-    found = shown(collection, ROOF)
+def assert_marks_what_is_red(collection, found, is_upright=True):
     assert (found.page, found.pages, found.note) == (1, 1, "")
     picture = Image.open(io.BytesIO(page_png(collection.store, 1, 1))).convert("RGB")
     counts = ink(picture, found.boxes)
     assert counts["red", True] > 100
     assert counts["red", False] == 0
-    if name != "text turned by 30":  # a box is no parallelogram
+    if is_upright:  # a box is no parallelogram
         assert counts["black", True] == 0
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_the_words_are_marked_on_the_page_and_nothing_else(read, name):
+    write("minutes.pdf", DRAWN[name])
+    collection = read("minutes.pdf")
+    assert_marks_what_is_red(collection, shown(collection, ROOF), name != "text turned by 30")
+
+
+def test_a_row_of_a_table_is_marked_although_its_values_have_names_in_the_text(read):
+    write("rents.pdf", table)
+    collection = read("rents.pdf")
+    row = "Tenant: Bob Ray; Plot: 4; Rent: £43"
+    assert row in only(collection)[1]
+    assert_marks_what_is_red(collection, shown(collection, row))
 
 
 def test_each_line_has_a_box_of_its_own(read):
@@ -212,6 +231,17 @@ def test_once_the_file_is_gone_its_text_is_shown_or_a_copy_of_it(read):
     found = shown(collection, ROOF)
     assert (found.page, marked(found)) == (0, [ROOF])
     assert found.note.startswith("The file is no longer there")
+
+
+def test_a_page_of_a_file_in_an_archive_is_shown(read):
+    write("minutes.pdf", rotated(0))
+    with zipfile.ZipFile("letters.zip", "w") as archive:
+        archive.write("minutes.pdf", "2026/minutes.pdf")
+    collection = read("letters.zip")
+    assert_marks_what_is_red(collection, shown(collection, ROOF))
+    with zipfile.ZipFile("letters.zip", "w") as archive:
+        archive.write("minutes.pdf", "2026/other.pdf")
+    assert shown(collection, ROOF).note.startswith("The file is no longer there")
 
 
 def test_only_pages_that_there_are_can_be_drawn(read):
