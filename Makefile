@@ -87,7 +87,7 @@ lower: model
 	rm -rf build .cache/lower && $(PYTHON) -m venv .cache/lower
 	( grep ^torch constraints.txt; $(PYTHON) -c '$(LOWER)' | grep -v ^torch ) > .cache/lower/constraints.txt
 	.cache/lower/bin/pip install --quiet --disable-pip-version-check --no-compile -c .cache/lower/constraints.txt \
-		. pytest hypothesis python-docx python-pptx openpyxl reportlab
+		. pytest hypothesis python-docx python-pptx openpyxl xlwt reportlab
 	PYTHONPATH=$(CURDIR) .cache/lower/bin/python -m pytest tests/documents tests/memory tests/model/test_addresses.py -m "not real" -x
 	cd .cache/lower && bin/infinidoc ingest --collection lower $(CURDIR)/examples/library/reading-room/house-rules.md
 	cd .cache/lower && bin/infinidoc ask --collection lower "When are the rooms open?" --json | grep -q house-rules
