@@ -22,7 +22,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.files import tensor_header, write_json
 from infinidoc.home import home
 from infinidoc.model.embedded import DEFAULT, EMBEDDED, Progress, nothing, pull
-from infinidoc.model.precision import FP32, INT8, dtype_of, fastest, name_of, wanted
+from infinidoc.model.precision import FP32, INT8, dtype_of, fastest, keep_few_shapes, name_of, wanted
 
 if TYPE_CHECKING:
     import torch
@@ -348,6 +348,7 @@ def load_base(
     from infinidoc.model.decoder import LanguageModel, is_plain
     from infinidoc.model.tokenizer import build_encode
 
+    keep_few_shapes()
     device = choose_device(device)
     dtype = dtype or choose_dtype(device)
     config = _read_json(card.path / "config.json")

@@ -10,7 +10,17 @@ if TYPE_CHECKING:  # torch takes seconds to import
     import torch
 
 FP32, BF16, INT8 = PRECISIONS = ("fp32", "bf16", "int8")
+# oneDNN and PyTorch each read one of these before their first product.
+CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+SHAPES = 64  # of products, more than there are in a batch
 DTYPES = {FP32: "float32", BF16: "bfloat16"}
+
+
+def keep_few_shapes() -> None:
+    """Bounds what is kept of products in bf16 on a CPU, each compiled for its shape: by default 1,024 of them, twice,
+    which is hundreds of megabytes for batches of a width that hardly comes again. To be called before the first one."""
+    for name in CACHES:
+        os.environ.setdefault(name, str(SHAPES))
 
 
 def wanted() -> str | None:

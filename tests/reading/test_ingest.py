@@ -303,12 +303,12 @@ import os, resource, sys
 import torch
 torch.set_num_threads(1)
 from infinidoc.reading.collection import Collection
-model, *folders = sys.argv[1:]
-with Collection.open("warm", model) as warm:
+model, precision, *folders = sys.argv[1:]
+with Collection.open("warm", model, precision=precision) as warm:
     warm.load()
 for number, folder in enumerate(folders):
     if os.fork() == 0:
-        with Collection.open(f"measured-{number}", model) as collection:
+        with Collection.open(f"measured-{number}", model, precision=precision) as collection:
             summary = collection.ingest([folder])
         print(summary.tokens, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, flush=True)
         os._exit(0)
@@ -316,19 +316,21 @@ for number, folder in enumerate(folders):
 """
 
 
-def test_memory_does_not_grow_with_what_is_read(tmp_path, tiny):
+@pytest.mark.parametrize(("precision", "most"), [("fp32", 25), ("bf16", 50)])
+def test_memory_does_not_grow_with_what_is_read(tmp_path, tiny, precision, most):
     """Peak resident memory of a process, in MiB: what fills one file of addresses, three times as much in many files,
     and that in one file. (Less than a file of addresses is never merged, and would not show what that takes.)"""
     some, many = write_library(tmp_path / "some", 90, 90), write_library(tmp_path / "many", 300, 90)
     (long := tmp_path / "long").mkdir()
     (long / "one.txt").write_text("\n\n".join(path.read_text() for path in sorted(many.iterdir())))
-    command = [sys.executable, "-c", MEASURE, str(tiny), str(some), str(many), str(long)]
+    command = [sys.executable, "-c", MEASURE, str(tiny), precision, str(some), str(many), str(long)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     tokens, peaks = zip(*(map(int, line.split()) for line in done.stdout.splitlines()), strict=True)
     assert tokens[0] > ADDRESS_FILE_ROWS
     assert tokens[1] > 3 * tokens[0]
     assert tokens[2] == pytest.approx(tokens[1], rel=0.01)
-    assert max(peaks[1:]) - peaks[0] < 25, (tokens, peaks)  # the addresses of what is more take 25 MiB
+    # The addresses of what is more take 25 MiB; keeping what is compiled for each shape of a product takes hundreds.
+    assert max(peaks[1:]) - peaks[0] < most, (tokens, peaks)
 
 
 def test_bfloat16_reads_nearly_the_same(tiny):
