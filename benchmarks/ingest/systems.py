@@ -51,13 +51,10 @@ class Ours:
 
     def start(self) -> None:
         from infinidoc.memory.places import Place
-        from infinidoc.model.attention import attach, attention_modules
         from infinidoc.reading.collection import Collection
 
-        self.collection = Collection(Place("bench", self.work / "warm"))
-        model = self.collection.load().model
-        if not self.memory:
-            attach(model, model.config.infini_kernel, first_layer=len(attention_modules(model)))
+        self.collection = Collection(Place("bench", self.work / "warm"), memory=self.memory)
+        self.collection.load()
 
     def read(self, folder: Path) -> int:
         from infinidoc.memory.places import Place
