@@ -298,6 +298,32 @@ def test_a_server_that_has_gone_is_told_of(chromium, lenient):
     chromium.problems()
 
 
+def test_a_damaged_collection_is_told_of_and_another_one_can_be_chosen(chromium, lenient, home):
+    Path("log.txt").write_text("The Amalia carries salt.")
+    for name in ("broken", "ships"):
+        with Collection.open(name) as collection:
+            collection.ingest(["log.txt"])
+    (home / "collections" / "broken" / "manifest.sqlite").write_bytes(b"nothing that SQLite knows" * 400)
+    with served() as server:
+        chromium.open(server.address)
+        chromium.until(lambda: "broken" in chromium.text("#facts.problem"))
+        chromium.wait("#collection").send_keys("ships")
+        chromium.until(lambda: chromium.text(".document bdi") == "log.txt")
+        chromium.driver.get("about:blank")
+
+
+def test_a_file_that_has_changed_since_it_was_read_is_shown_as_it_was_read(page):
+    minutes("minutes.pdf")
+    with Collection.open("papers") as collection:
+        collection.ingest(["minutes.pdf"])
+    Path("minutes.pdf").write_bytes(b"something else")
+    page.open(page.server.address)
+    page.ask("When does the work begin?", mode="search")
+    next(found for found in page.all(".found") if ROOF in found.text).click()
+    assert "has changed" in page.wait("#source-note").text
+    page.until(lambda: ROOF in page.text("#source-body mark"))
+
+
 EVIL = "<img src=x onerror='window.evil=1'><script>window.evil=2</script><b id=evil>bold</b>"
 
 

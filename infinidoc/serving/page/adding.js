@@ -73,7 +73,7 @@ async function add(chosen) {
   let problem = "";
   let stopped = false;
   $("report").replaceChildren();
-  $("job").hidden = false;
+  reading(true);
   const began = performance.now();
   const halt = () => (stopped = true);
   const waiting = [...parcels(files)];
@@ -82,7 +82,8 @@ async function add(chosen) {
       const parcel = waiting.shift();
       const bytes = parcel.reduce((sum, { file }) => sum + file.size, 0);
       try {
-        const job = await send(parcel, id, (share) => show(parcel[0].path, (sent + 0.1 * share * bytes) / total, "sending"), halt);
+        const sending = (share) => show(parcel[0].path, (sent + 0.1 * share * bytes) / total, "sending");
+        const job = await send(parcel, id, sending, halt);
         stop = () => {
           halt();
           api.remove(`/api/jobs/${job}`).catch(() => {});
@@ -95,7 +96,7 @@ async function add(chosen) {
       } catch (error) {
         if (error.status !== 422) throw error;
         if (parcel.length === 1) done.skipped.push({ name: parcel[0].path, reason: error.message });
-        else waiting.unshift(parcel.slice(0, parcel.length / 2), parcel.slice(parcel.length / 2)); // which one is it?
+        else waiting.unshift(...halves(parcel)); // which one is it?
         continue;
       }
       sent += bytes;
@@ -104,9 +105,19 @@ async function add(chosen) {
     if (error.name !== "AbortError") problem = error.message;
   }
   stop = null;
-  $("job").hidden = true;
+  reading(false);
   await refresh(id);
   report(done, problem, stopped);
+}
+
+function halves(parcel) {
+  const middle = Math.ceil(parcel.length / 2);
+  return [parcel.slice(0, middle), parcel.slice(middle)];
+}
+
+function reading(yes) {
+  $("job").hidden = !yes;
+  $("add-files").disabled = $("add-folder").disabled = yes;
 }
 
 function* parcels(files) {
@@ -134,7 +145,10 @@ function send(parcel, id, onShare, onStop) {
     for (const [name, value] of Object.entries(api.headers())) request.setRequestHeader(name, value);
     request.responseType = "json";
     request.upload.onprogress = (event) => onShare(event.loaded / event.total);
-    request.onload = () => (request.status === 202 ? resolve(request.response.job) : reject(api.problem(request.response, request.status)));
+    request.onload = () => {
+      if (request.status === 202) resolve(request.response.job);
+      else reject(api.problem(request.response, request.status));
+    };
     request.onerror = () => reject(new api.Problem("the server can't be reached, or a file has changed meanwhile"));
     request.onabort = () => reject(new DOMException("", "AbortError"));
     stop = () => {
@@ -177,10 +191,11 @@ function report(done, problem, stopped) {
   ];
   const said = counts.filter(([count]) => count).map(([, text]) => text);
   if (stopped) said.push("stopped; what was read is kept");
-  const lines = [...done.skipped.map((one) => [one.name, one.reason]), ...done.notes.map((one) => [one.name, one.note])];
+  const lines = [...done.skipped, ...done.notes].map((one) => [one.name, one.reason ?? one.note]);
+  const list = { tabIndex: 0, ariaLabel: "What could not be read" };
   $("report").replaceChildren(
     said.length || !problem ? el("p", {}, `${said.join(", ") || "Nothing added"}.`) : "",
     problem ? el("p", { class: "problem" }, `Not all was read: ${problem}`) : "",
-    lines.length ? el("ul", { tabIndex: 0, ariaLabel: "What could not be read" }, ...lines.map(([name, reason]) => el("li", {}, bdi(name), `: ${reason}`))) : "",
+    lines.length ? el("ul", list, ...lines.map(([name, reason]) => el("li", {}, bdi(name), `: ${reason}`))) : "",
   );
 }

@@ -10,16 +10,17 @@ export function withReferences(text, sources) {
   return text.split(/(\[\d+\])/).map((part) => {
     const source = sources[Number(part.match(/^\[(\d+)\]$/)?.[1]) - 1];
     if (!source) return part;
-    const label = `Source ${part.slice(1, -1)}: ${spelt(source.document)}, ${source.place}`;
-    return el("button", { type: "button", class: "reference", ariaLabel: label, onclick: () => openSource(source) }, part);
+    const ariaLabel = `Source ${part.slice(1, -1)}: ${spelt(source.document)}, ${source.place}`;
+    return el("button", { type: "button", class: "reference", ariaLabel, onclick: () => openSource(source) }, part);
   });
 }
 
 export function quotes(answer) {
   const blocks = answer.quotes.map((quote) => {
     const source = answer.sources[quote.source];
-    const cite = el("button", { type: "button", class: "cite", onclick: () => open(source.id, quote.start, quote.end) }, bdi(quote.document), `, ${quote.place}`);
-    return el("figure", { class: "quote" }, el("blockquote", {}, ...marked(quote.text, quote.marks)), el("figcaption", {}, cite));
+    const cite = { type: "button", class: "cite", onclick: () => open(source.id, quote.start, quote.end) };
+    const where = el("figcaption", {}, el("button", cite, bdi(quote.document), `, ${quote.place}`));
+    return el("figure", { class: "quote" }, el("blockquote", {}, ...marked(quote.text, quote.marks)), where);
   });
   if (answer.verbatim === false) {
     const partly = answer.quotes.some((quote) => quote.marks.length);
@@ -44,7 +45,8 @@ function list(ariaLabel, name, found, marks) {
 
 function entry(source, number, marks) {
   const { file, folder } = split(source.document);
-  const title = el("span", { class: "name" }, el("b", {}, bdi(file)), `, ${source.place}`, folder ? el("span", { class: "score" }, " · ", bdi(folder)) : "");
+  const above = folder ? el("span", { class: "score" }, " · ", bdi(folder)) : "";
+  const title = el("span", { class: "name" }, el("b", {}, bdi(file)), `, ${source.place}`, above);
   const parts = [
     el("span", { class: "number" }, String(number)),
     title,
@@ -64,5 +66,6 @@ export function notes(answer) {
 
 export function times(answer) {
   const seconds = answer.timings.total?.toFixed(1);
-  return el("p", { class: "times" }, [answer.reader && `answered by ${answer.reader}`, seconds && `${seconds} s`].filter(Boolean).join(", "));
+  const said = [answer.reader && `answered by ${answer.reader}`, seconds && `${seconds} s`];
+  return el("p", { class: "times" }, said.filter(Boolean).join(", "));
 }

@@ -42,7 +42,8 @@ async function call(method, path, { body, signal } = {}) {
   const json = body === undefined ? {} : { "Content-Type": "application/json" };
   let response;
   try {
-    response = await fetch(path, { method, signal, headers: { ...headers(), ...json }, body: body && JSON.stringify(body) });
+    const all = { ...headers(), ...json };
+    response = await fetch(path, { method, signal, headers: all, body: body && JSON.stringify(body) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem("the server can't be reached: is infinidoc serve still running?");

@@ -1,7 +1,7 @@
 // The collection that the page is at, and its documents. Whoever shows them listens to `changes`.
 import { get } from "./api.js";
 
-export const collection = { id: "", name: "", documents: [], all: [] };
+export const collection = { id: "", name: "", documents: [], problem: "", all: [] };
 export const changes = new EventTarget();
 
 /** An address below a collection's. */
@@ -23,9 +23,15 @@ export async function refresh(id = "") {
 /** Goes to a collection; one that isn't there yet is made by the first files that are added. */
 export async function goTo(id) {
   const known = collection.all.find((one) => one.id === id);
-  const documents = known ? (await get(at("documents", id))).documents : [];
+  let documents = [];
+  let problem = "";
+  try {
+    if (known) ({ documents } = await get(at("documents", id)));
+  } catch (error) {
+    problem = error.message; // a damaged one, say; the others can still be chosen
+  }
   const moved = id !== collection.id;
-  Object.assign(collection, { id, name: known?.name ?? id, documents });
+  Object.assign(collection, { id, name: known?.name ?? id, documents, problem });
   history.replaceState(null, "", `#${encodeURIComponent(id)}`);
   if (moved) changes.dispatchEvent(new Event("collection"));
   changes.dispatchEvent(new Event("documents"));

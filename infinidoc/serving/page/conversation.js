@@ -121,7 +121,8 @@ function failed(error, { answer, below }) {
 /** Shows an answer from the history as a turn; nothing that is asked later leans on it. */
 export function showAgain(entry) {
   const shown = turn(entry.question);
-  const text = entry.answer || "This answer is gone, with a document that it was read from.";
-  showAnswer({ quotes: [], notes: [], ...entry, answer: text, answered: Boolean(entry.answer) && entry.answered }, shown);
+  const answer = entry.answer || "This answer is gone, with a document that it was read from.";
+  const answered = entry.answered && answer === entry.answer;
+  showAnswer({ quotes: [], ...entry, answer, answered }, shown);
   shown.answer.focus({ preventScroll: true });
 }

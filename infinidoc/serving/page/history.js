@@ -12,11 +12,17 @@ export function begin() {
 
 async function show() {
   const entries = collection.documents.length ? (await get(at(`log?last=${SHOWN}`))).entries : [];
-  const items = entries.map((entry) => el("li", {}, el("button", { class: "entry", type: "button", onclick: () => choose(entry) },
-    el("strong", {}, entry.question), el("span", {}, entry.answer || "(gone, with a document that it was read from)"), el("small", {}, when(entry.asked_at)))));
+  const items = entries.map((entry) => el("li", {}, row(entry)));
   if (!items.length) items.push(el("li", { class: "nothing" }, "Nothing was asked yet."));
   $("entries").replaceChildren(...items);
   $("history").showModal();
+}
+
+function row(entry) {
+  const answer = entry.answer || "(gone, with a document that it was read from)";
+  const button = { class: "entry", type: "button", onclick: () => choose(entry) };
+  const time = el("small", {}, when(entry.asked_at));
+  return el("button", button, el("strong", {}, entry.question), el("span", {}, answer), time);
 }
 
 function choose(entry) {

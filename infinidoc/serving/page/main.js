@@ -24,7 +24,8 @@ addEventListener("keydown", (event) => {
 });
 
 addEventListener("unhandledrejection", (event) => {
-  if (event.reason?.name !== "AbortError") $("report").replaceChildren(el("p", { class: "problem" }, String(event.reason?.message ?? event.reason)));
+  if (event.reason?.name === "AbortError") return;
+  $("report").replaceChildren(el("p", { class: "problem" }, String(event.reason?.message ?? event.reason)));
 });
 
 await collection.begin();

@@ -38,5 +38,7 @@ function settle() {
   document.querySelector(".rooms").classList.toggle("with-source", isOpen("source"));
   $("show-shelf").ariaExpanded = String(isOpen("shelf"));
   const over = ["source", "shelf"].find((name) => isOpen(name) && COVERS[name].matches);
-  for (const part of [document.querySelector(".top"), $("shelf"), $("main"), $("source")]) part.inert = Boolean(over) && part.id !== over;
+  for (const part of [document.querySelector(".top"), $("shelf"), $("main"), $("source")]) {
+    part.inert = Boolean(over) && part.id !== over;
+  }
 }

@@ -39,13 +39,16 @@ async function choose() {
 
 function draw() {
   const options = collection.all.map((one) => el("option", { value: one.id }, spelt(one.name)));
-  if (collection.id && !collection.all.some((one) => one.id === collection.id)) options.push(el("option", { value: collection.id }, spelt(collection.name)));
+  const isNew = collection.id && !collection.all.some((one) => one.id === collection.id);
+  if (isNew) options.push(el("option", { value: collection.id }, spelt(collection.name)));
   options.push(el("option", { value: NEW }, "New collection …"));
   $("collection").replaceChildren(...options);
   $("collection").value = collection.id;
   const { documents } = collection;
   const tokens = documents.reduce((sum, one) => sum + one.tokens, 0);
-  $("facts").textContent = documents.length ? `${plural(documents.length, "document")}, ${number(tokens)} tokens` : "";
+  const counts = documents.length ? `${plural(documents.length, "document")}, ${number(tokens)} tokens` : "";
+  $("facts").textContent = collection.problem || counts;
+  $("facts").classList.toggle("problem", Boolean(collection.problem));
   const empty = !documents.length;
   $("welcome-title").textContent = empty ? "Ask your documents" : `Ask ${spelt(collection.name)}`;
   $("welcome-text").textContent = empty
@@ -58,7 +61,8 @@ function drawDocuments() {
   const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
   const found = collection.documents.filter((one) => words.every((word) => one.document.toLowerCase().includes(word)));
   const rows = found.slice(0, shown).map(row);
-  if (!rows.length) rows.push(el("li", { class: "nothing" }, words.length ? "No document has this in its name." : "Nothing yet."));
+  const nothing = words.length ? "No document has this in its name." : "Nothing yet.";
+  if (!rows.length) rows.push(el("li", { class: "nothing" }, nothing));
   $("documents").replaceChildren(...rows);
   $("more-documents").hidden = found.length <= shown;
   $("filter").hidden = collection.documents.length < 2;
@@ -66,12 +70,13 @@ function drawDocuments() {
 
 function row(one) {
   const { file, folder } = split(one.document);
-  const about = [folder && spelt(folder), one.pages ? plural(one.pages, "page") : size(one.bytes)].filter(Boolean);
-  const notes = one.notes.length ? { title: one.notes.join("\n") } : {};
-  const show = el("button", { type: "button", class: "document", onclick: () => open(one.id, 0, 0) }, bdi(file), el("small", notes, about.join(" · ") + (notes.title ? " · partly read" : "")));
-  const cross = icon("M5.500 5.500l5 5m0-5l-5 5");
-  const away = el("button", { type: "button", class: "icon remove", ariaLabel: `Remove ${spelt(one.document)}`, onclick: () => takeOut(one) }, cross);
-  return el("li", {}, show, away);
+  const length = one.pages ? plural(one.pages, "page") : size(one.bytes);
+  const about = [spelt(folder), length, one.notes.length ? "partly read" : ""];
+  const details = el("small", { title: one.notes.join("\n") }, about.filter(Boolean).join(" · "));
+  const show = { type: "button", class: "document", onclick: () => open(one.id, 0, 0) };
+  const label = `Remove ${spelt(one.document)}`;
+  const away = { type: "button", class: "icon remove", ariaLabel: label, onclick: () => takeOut(one) };
+  return el("li", {}, el("button", show, bdi(file), details), el("button", away, icon("M5.5 5.5l5 5m0-5l-5 5")));
 }
 
 function icon(path) {
@@ -86,7 +91,8 @@ function icon(path) {
 
 async function takeOut(one) {
   const position = [...$("documents").children].indexOf(document.activeElement.closest("li"));
-  $("confirm-text").replaceChildren("Remove ", el("strong", {}, bdi(one.document)), " from this collection? It can no longer be asked about, and answers that cite it leave the history.");
+  const then = " from this collection? It can no longer be asked about, and answers that cite it leave the history.";
+  $("confirm-text").replaceChildren("Remove ", el("strong", {}, bdi(one.document)), then);
   if (!(await answered($("confirm")))) return;
   try {
     await api.remove(at(`documents/${one.id}`));

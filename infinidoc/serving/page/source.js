@@ -27,7 +27,7 @@ export function begin() {
   changes.addEventListener("collection", close);
 }
 
-/** Opens a document of this collection where the characters `start` to `end` of its text are; an empty range marks nothing. */
+/** Opens a document where the characters `start` to `end` of its text are; an empty range marks nothing. */
 export async function open(id, start, end) {
   wanted = { id, start, end };
   panels.open("source", document.activeElement);
@@ -77,7 +77,8 @@ function head(asText) {
   const marks = wanted.start < wanted.end;
   const { file, folder } = split(place.document);
   $("source-name").replaceChildren(bdi(file));
-  $("source-place").replaceChildren(folder ? bdi(`${folder}/`) : "", folder && marks ? " · " : "", marks ? spelt(place.place) : "");
+  const where = marks ? [spelt(place.place)] : [];
+  $("source-place").replaceChildren(...(folder ? [bdi(`${folder}/`), marks ? " · " : ""] : []), ...where);
   note(place.note);
   for (const id of ["previous", "next", "page-number"]) $(id).hidden = !page;
   $("marked").hidden = !marks;
@@ -120,7 +121,8 @@ async function drawPage(signal) {
 function box([left, top, right, bottom]) {
   const mark = el("i", { class: "mark" });
   const percent = (value) => `${100 * value}%`;
-  Object.assign(mark.style, { left: percent(left), top: percent(top), width: percent(right - left), height: percent(bottom - top) });
+  Object.assign(mark.style, { left: percent(left), top: percent(top) });
+  Object.assign(mark.style, { width: percent(right - left), height: percent(bottom - top) });
   return mark;
 }
 
@@ -141,14 +143,15 @@ function row(line) {
   const heads = line.label === `section ${line.text}`;
   const number = el("span", { class: "at" }, counted ? counted[1] : "");
   const words = el("span", { class: "words" }, ...marked(line.text, line.marks));
-  const shown = el("div", { class: ["line", heads && "heads", line.marks.length && "marked"].filter(Boolean).join(" ") }, number, words);
+  const classes = ["line", heads && "heads", line.marks.length && "marked"].filter(Boolean);
+  const shown = el("div", { class: classes.join(" ") }, number, words);
   return line.label && !counted && !heads ? [el("h3", {}, spelt(line.label)), shown] : [shown];
 }
 
 /** A button that adds what comes before or after, as long as there is something. */
 function more(where, offset) {
   if (offset === null) return;
-  const button = el("button", { type: "button", class: "quiet more" }, where === "before" ? "Show what comes before" : "Show what comes after");
+  const button = el("button", { type: "button", class: "quiet more" }, `Show what comes ${where}`);
   const lines = $("source-body").querySelector(".lines");
   button.addEventListener("click", async () => {
     button.disabled = true;
