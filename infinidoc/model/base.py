@@ -22,7 +22,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.files import tensor_header, write_json
 from infinidoc.home import home
 from infinidoc.model.embedded import DEFAULT, EMBEDDED, Progress, nothing, pull
-from infinidoc.model.precision import FP32, INT8, dtype_of, fastest, keep_few_shapes, name_of, wanted
+from infinidoc.model.precision import BF16, FP32, INT8, dtype_of, fastest, keep_few_shapes, name_of, wanted
 
 if TYPE_CHECKING:
     import torch
@@ -345,7 +345,7 @@ def load_base(
 
     from tokenizers import Tokenizer
 
-    from infinidoc.model.decoder import LanguageModel, is_plain
+    from infinidoc.model.decoder import LanguageModel, halved, is_plain
     from infinidoc.model.tokenizer import build_encode
 
     keep_few_shapes()
@@ -355,7 +355,10 @@ def load_base(
     model: Model
     try:
         if is_plain(config):
-            model = LanguageModel.from_files(config, weight_files(card.path), dtype)
+            files = weight_files(card.path)
+            if name in EMBEDDED and (card.dtype, name_of(dtype)) == ("float32", BF16):
+                files = halved(card.path, files)
+            model = LanguageModel.from_files(config, files, dtype)
         else:
             from infinidoc.model import hugging_face
 

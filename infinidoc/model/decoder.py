@@ -8,6 +8,7 @@ heads, K KV heads, hidden size D, head size R.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,14 +17,19 @@ from typing import TYPE_CHECKING, Any, Union
 import torch
 import torch.nn.functional as F
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from infinidoc.errors import Unwritable
+from infinidoc.files import replacing
 from infinidoc.model.attention import CompressiveMemory, Rotation, infini_attention
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Model = Union["LanguageModel", "PreTrainedModel"]
+
+HALVED = "bfloat16.safetensors"
 
 # What a config may say beside sizes, and the one value of it that is computed here.
 PLAIN = {
@@ -240,6 +246,16 @@ class LanguageModel(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         return self.lm_head.weight.dtype
+
+
+def halved(folder: Path, files: list[Path]) -> list[Path]:
+    """Where a model's float32 weights are in bfloat16: in a file beside them, written once. Converting them at every
+    start takes longer than all else of loading. Where it can't be written they are converted all the same."""
+    target = folder / HALVED
+    if not target.is_file():
+        with suppress(Unwritable), replacing(target) as temporary:
+            save_file({k: t.bfloat16() for file in files for k, t in load_file(file).items()}, temporary)
+    return [target] if target.is_file() else files
 
 
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:

@@ -1,14 +1,17 @@
 """The decoder of llama and qwen2 computes what transformers computes, and knows what it can't."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 
+from infinidoc.errors import Unwritable
+from infinidoc.model import decoder
 from infinidoc.model.attention import CompressiveMemory, attach
 from infinidoc.model.base import load_base
-from infinidoc.model.decoder import LanguageModel, is_plain
+from infinidoc.model.decoder import HALVED, LanguageModel, is_plain
 from tests.tiny import FAMILIES, tiny_config, tiny_model
 
 IDS = torch.tensor([list(range(3, 40)), list(range(60, 97))])
@@ -99,3 +102,33 @@ def test_an_odd_llama_is_still_read_as_transformers_does(tmp_path):
     base = load_base(str(folder))
     assert not isinstance(base.model, LanguageModel)
     assert torch.equal(base.model(IDS).logits, AutoModelForCausalLM.from_pretrained(folder)(IDS).logits)
+
+
+@pytest.mark.real
+def test_half_precision_is_converted_once(home, real_base, monkeypatch):
+    """The same weights from then on, without the float32 ones being read; and when it can't be written, too."""
+    name = real_base.path.name
+    ours = home / "models" / name
+    ours.unlink()
+    ours.mkdir()
+    for file in real_base.path.glob("*.json"):
+        (ours / file.name).symlink_to(file)
+    (ours / "model.safetensors").symlink_to(real_base.path / "model.safetensors")
+    first = load_base(dtype=torch.bfloat16)
+    assert [file.name for file in ours.glob("*.safetensors")].count(HALVED) == 1
+    monkeypatch.setattr(decoder, "load_file", None)
+    again = load_base(dtype=torch.bfloat16)
+    (ours / HALVED).unlink()
+    monkeypatch.setattr(decoder, "replacing", full)
+    third = load_base(dtype=torch.bfloat16)
+    assert not (ours / HALVED).exists()
+    assert first.digest == again.digest == third.digest == real_base.digest
+    for key, weight in real_base.model.state_dict().items():
+        for base in (first, again, third):
+            assert torch.equal(base.model.state_dict()[key], weight.bfloat16())
+
+
+@contextmanager
+def full(target):
+    raise Unwritable(f"{target} can't be written (no space left on device)")
+    yield
