@@ -57,7 +57,11 @@ def minutes(name):
 
 
 def overflows(page):
-    return page.js("return document.documentElement.scrollWidth - innerWidth")
+    """By how many pixels something is wider than its room: the window, or a part of the page that scrolls."""
+    return page.js("""
+        const parts = [document.documentElement, ...document.querySelectorAll(".talk, .shelf, .source-body, dialog")];
+        return Math.max(...parts.map((part) => part.scrollWidth - part.clientWidth));
+    """)
 
 
 # Adding, asking, the source in place
