@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from infinidoc.documents.packed import file_of
 from infinidoc.errors import InfinidocError
 from infinidoc.files import PRIVATE, replacing
 from infinidoc.memory.records import uploads_of
@@ -67,9 +68,10 @@ def keep(directory: Path, uploads: Sequence[Upload]) -> list[Path]:
 
 
 def discard(directory: Path, files: Sequence[Path]) -> None:
-    """Deletes those files that were uploaded, and the folders that they leave empty."""
+    """Deletes those files that were uploaded, and the folders that they leave empty. An archive goes with the first
+    file in it: what was removed must not be left in there."""
     root = uploads_of(directory)
-    for file in files:
+    for file in {Path(file_of(str(file))) for file in files}:
         if file.is_relative_to(root):
             file.unlink(missing_ok=True)
             with suppress(OSError):  # another file is in it

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Literal
 
+from infinidoc.documents.packed import file_of
 from infinidoc.errors import InfinidocError
 from infinidoc.memory import uploads
 from infinidoc.memory.store import Store
@@ -79,7 +80,7 @@ class Job:
         with suppress(InfinidocError):  # nobody knows what it holds: nothing is lost
             if Store.exists(self._directory):
                 with Store.open(self._directory) as store:
-                    held = store.files_read()
+                    held = set(map(file_of, store.files_read()))
             uploads.discard(self._directory, [file for file in self.files if str(file) not in held])
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Files that clients bring: read, kept inside the collection, and nowhere else."""
 
 import errno
+import io
 import shutil
 import threading
+import zipfile
 
 import pytest
 
@@ -102,6 +104,27 @@ def test_a_document_goes_with_all_its_copies(server, home):
     (row,) = [row for row in server("GET", "/api/collections/ships/documents").json["documents"] if row["copies"]]
     assert server("DELETE", f"/api/collections/ships/documents/{row['id']}").status == 204
     assert not (home / "collections" / "ships" / "uploads").exists()
+
+
+def test_an_archive_stays_until_a_document_in_it_is_removed(server, home):
+    with zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
+        archive.writestr("2026/x.txt", TEXT)
+        archive.writestr("2026/y.txt", "The Amalia carries tea.")
+    letters = home / "collections" / "ships" / "uploads" / "letters.zip"
+    assert server.read_in("ships", {"letters.zip": packed.getvalue()})[1]["added"] == 2
+    assert letters.read_bytes() == packed.getvalue()
+    assert "a file and a folder" in server.upload("ships", {"letters.zip/2026/x.txt": TEXT}).error["message"]
+
+    rows = server("GET", "/api/collections/ships/documents").json["documents"]
+    (x,) = [row for row in rows if row["document"] == "letters.zip/2026/x.txt"]
+    assert server("DELETE", f"/api/collections/ships/documents/{x['id']}").status == 204
+    assert not letters.exists()  # with what was removed
+    rest = [row["document"] for row in server("GET", "/api/collections/ships/documents").json["documents"]]
+    assert "letters.zip/2026/y.txt" in rest
+    (y,) = [row for row in rows if row["document"] == "letters.zip/2026/y.txt"]
+    place = server("GET", f"/api/collections/ships/documents/{y['id']}/place?start=0&end=10").json
+    assert place["lines"][0]["text"] == "The Amalia carries tea."
+    assert server("DELETE", f"/api/collections/ships/documents/{y['id']}").status == 204
 
 
 def test_files_of_ones_own_stay_when_their_document_goes(server, ships):
