@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
+from infinidoc.reading.readers.endpoint import is_endpoint
 from infinidoc.serving import api, errors, openai
-from infinidoc.serving.desk import Desk
+from infinidoc.serving.desk import THREADS, Desk
 from infinidoc.serving.guard import Guard
 from infinidoc.serving.jobs import Jobs
 from infinidoc.serving.library import Library
@@ -29,7 +30,8 @@ def create(library: Library, host: str = "127.0.0.1", token: str | None = None, 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.library = library
-        app.state.desk, app.state.jobs = desk or Desk(), Jobs(library)
+        threads = THREADS if is_endpoint(library.reader) else 1
+        app.state.desk, app.state.jobs = desk or Desk(threads), Jobs(library)
         yield
         app.state.jobs.close()
         app.state.desk.close()

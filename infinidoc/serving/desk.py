@@ -1,6 +1,7 @@
 """Many clients, one model: questions wait in a bounded queue, and those that nobody waits for any more are dropped."""
 
 import asyncio
+import ctypes
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
@@ -13,7 +14,7 @@ from starlette.responses import StreamingResponse
 
 from infinidoc.serving.errors import Refused, busy
 
-THREADS = 4  # those that have no turn at the model wait for it, or for an endpoint
+THREADS = 4  # where an endpoint reads: nobody waits for it who needs the model; else one, which keeps the memory flat
 WAITING = 64  # questions at most, those that are being answered included
 LONGEST_SECONDS = 600.0  # from a question's arrival to its answer
 PATIENCE_SECONDS = 10.0  # after which a client is told that it still waits
@@ -46,7 +47,10 @@ class Ticket(Generic[Result]):
 
     def _run(self) -> Result:
         self._say("")
-        return self._work(self._say)
+        try:
+            return self._work(self._say)
+        finally:
+            give_memory_back()
 
     def _say(self, text: str) -> None:
         """Hands a piece of the answer on. Raises Left, which ends the reading, if nobody waits for it any more."""
@@ -104,8 +108,8 @@ class Ticket(Generic[Result]):
 class Desk:
     """Where questions are handed in."""
 
-    def __init__(self, waiting: int = WAITING, seconds: float = LONGEST_SECONDS):
-        self._pool = ThreadPoolExecutor(THREADS, "question")
+    def __init__(self, threads: int = 1, waiting: int = WAITING, seconds: float = LONGEST_SECONDS):
+        self._pool = ThreadPoolExecutor(threads, "question")
         self._waiting, self._seconds = waiting, seconds
         self._tickets: list[Ticket[Any]] = []
 
@@ -169,6 +173,13 @@ class Desk:
 
 def gone() -> Refused:
     return Refused(499, "the client has left")
+
+
+def give_memory_back() -> None:
+    """Has glibc hand what is free to the system, a matter of milliseconds: it keeps hundreds of megabytes otherwise, in
+    pieces, for each thread."""
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 async def left(request: Request) -> None:

@@ -67,7 +67,7 @@ def test_one_model_serves_all_collections(server, ships):
     models = server.app.state.library.models
     for name in ("ships", "others", "ships"):
         assert server("POST", f"/api/collections/{name}/ask", QUESTION).status == 200
-    assert len(models._loaded) == 1
+    assert len(models.loaded) == 1
 
 
 def test_asking_goes_on_while_documents_are_read(server):
