@@ -56,6 +56,9 @@ def watch(
             nonlocal show
             show = show or bar.enter_context(progress())
             advance(show, reached)
+            if 0 < reached.to_remember <= reached.remembered:
+                bar.close()
+                show = None
 
         watcher = Watcher(target, paths, include, exclude, notify=notify)
         try:

@@ -27,6 +27,7 @@ KEPT = "its documents are kept"
 
 # Seconds.
 TICK = 0.2  # between looks at what has changed
+LISTEN = 2.0  # between looks while the memory is being read
 RESTS = 0.5  # that a file stays as it is before it is read: it may be half written
 GONE = 1.5  # that it is away before it is dropped: many programs save by deleting
 PATIENCE = 2.0  # that what rests waits for what doesn't, so that a move is seen as one
@@ -36,6 +37,7 @@ POLL = 2.0  # and where it doesn't
 SHARE = 0.05  # of the time, at most, goes into looking at all files
 AGAIN = 2.0  # between tries to write
 
+MOMENT = 1  # milliseconds that the system gets to tell of changes
 STORM = 1_000  # changes at once: the system may have told of more than it could keep
 
 Mark = tuple[int, int, int, int]  # device, inode, time of change in ns, bytes: while they stay, so does the file
@@ -118,8 +120,13 @@ class _Place:
         return changed
 
 
+class _MemoryCanWait(KeyboardInterrupt):
+    """Ends an ingest whose files have all been read: there is something better to do than to read the memory."""
+
+
 class Watcher:
-    """Keeps a collection in step with `paths`, by the rules of `ingest`, until `stop` is set.
+    """Keeps a collection in step with `paths`, by the rules of `ingest`, until `stop` is set. The compressive memory is
+    read when nothing else is to be done, and again let be as soon as something has changed.
 
     The collection should be its own (see `Collection`). `notify` hears of long readings as they go.
 
@@ -144,7 +151,9 @@ class Watcher:
         self._skipped: set[Skipped] = set()  # that were told of
         self._waits: Notice | None = None
         self._polling = False
-        self._next_look = self._next_try = 0.0
+        self._behind = False  # whether the memory doesn't hold everything yet
+        self._told: Iterator[set[str]] = iter(())
+        self._next_look = self._next_try = self._next_listening = 0.0
 
     def check(self) -> None:
         """Raises InfinidocError for paths that can't be watched, before seconds go into loading the model."""
@@ -170,13 +179,12 @@ class Watcher:
         try:
             while not self.stop.is_set():
                 self._find_places()
-                with closing(self._told()) as told:
-                    for changed in told:
-                        for path in changed:
-                            self._note(path)
+                with closing(self._tell()) as self._told:
+                    while self._listen():
                         yield from self._tick()
                         if any(place.find() != place.identity for place in self._places):
                             break
+                        self.stop.wait(TICK)
         except Stopped:
             if not self.stop.is_set():
                 raise
@@ -204,8 +212,16 @@ class Watcher:
         """Where a path belongs, if that is there."""
         return next((one for one in self._places if one.identity and is_among(path, {one.root.path})), None)
 
-    def _told(self) -> Generator[set[str]]:
-        """Every now and then the paths that the system says have changed; none where it doesn't say."""
+    def _listen(self) -> bool:
+        """Notes what has changed since the last time; False if that can't be told any more."""
+        changed = next(self._told, None)
+        for path in changed or ():
+            self._note(path)
+        self._look()
+        return changed is not None
+
+    def _tell(self) -> Generator[set[str]]:
+        """Each time the paths that the system says have changed since the last; none where it doesn't say."""
         try:
             if not self._polling:
                 yield from self._told_by_system()
@@ -220,7 +236,6 @@ class Watcher:
             self._notices.append(Notice("polling", text))
         while not self.stop.is_set():
             yield set()
-            self.stop.wait(TICK)
 
     def _told_by_system(self) -> Iterator[set[str]]:
         from watchfiles import Change as Kind
@@ -229,9 +244,14 @@ class Watcher:
         directories = [place.directory for place in self._places if place.identity and place.is_directory]
         given = {os.path.realpath(directory): directory for directory in directories}
         own = {os.path.realpath(self.collection.directory)}
-        tick = int(1000 * TICK)
         changes_told = watch(
-            *given, watch_filter=None, debounce=2 * tick, rust_timeout=tick, yield_on_timeout=True, stop_event=self.stop
+            *given,
+            watch_filter=None,
+            debounce=MOMENT,
+            step=MOMENT,
+            rust_timeout=MOMENT,
+            yield_on_timeout=True,
+            stop_event=self.stop,
         )
         with closing(changes_told) as told:
             for changes in told:
@@ -279,30 +299,23 @@ class Watcher:
     # -- what is done about it -----------------------------------------------------------------------------------
 
     def _tick(self) -> Iterator[Step | Notice]:
-        self._look()
-        if time.monotonic() >= self._next_try and (changed := self._rested()):
-            yield from self._read(changed)
+        if time.monotonic() >= self._next_try:
+            if changed := self._rested():
+                yield from self._read(changed)
+            elif self._behind:
+                self._ingest(changed)
         while self._notices:
             yield self._notices.pop(0)
 
     def _read(self, changed: set[str]) -> Iterator[Step]:
-        there = [place for place in self._places if place.identity]
-        for place in there:
-            if place.files is None:
+        for place in self._places:
+            if place.identity and place.files is None:
                 place.look()  # what changes from here on is found the next time
-        before, given = self._known(), [place.root.given for place in there]
-        try:
-            summary = self.collection.ingest(
-                given, self.include, self.exclude, sync=True, notify=self._hear, changed=changed
-            )
-        except Unwritable as reason:
-            self._next_try = time.monotonic() + AGAIN
-            waits, self._waits = self._waits, Notice("waiting", str(reason))
-            self._notices += [self._waits] * (waits != self._waits)
+        before, pending = self._known(), {path: self._pending.pop(path) for path in changed}
+        summary = self._ingest(changed)
+        if summary is None:
+            self._pending = pending | self._pending
             return
-        self._waits = None
-        for path in changed:
-            del self._pending[path]
         if len(changed) >= STORM:
             self._next_look = 0.0
         after = self._known()
@@ -317,10 +330,39 @@ class Watcher:
         changes += [Change("noted", one.name, reason=one.note) for one in summary.notes]
         yield Step(changes, summary)
 
-    def _hear(self, progress: IngestProgress) -> None:
-        if self.stop.is_set():
-            raise KeyboardInterrupt
-        self.notify(progress)
+    def _ingest(self, changed: set[str]) -> Summary | None:
+        """Reads what has changed; where nothing has, the memory. None if the collection can't be written to now."""
+
+        def hear(progress: IngestProgress) -> None:
+            if self.stop.is_set():
+                raise KeyboardInterrupt
+            if progress.to_remember and (changed or self._is_wanted()):
+                raise _MemoryCanWait
+            self.notify(progress)
+
+        given = [place.root.given for place in self._places if place.identity and changed]
+        try:
+            summary = self.collection.ingest(given, self.include, self.exclude, sync=True, notify=hear, changed=changed)
+        except Stopped as stopped:
+            if not isinstance(stopped.__cause__, _MemoryCanWait):
+                raise
+            summary = stopped.summary
+        except Unwritable as reason:
+            self._next_try = time.monotonic() + AGAIN
+            waits, self._waits = self._waits, Notice("waiting", str(reason))
+            self._notices += [self._waits] * (waits != self._waits)
+            return None
+        self._waits = None
+        self._behind = self.collection.store.pending_tokens() > 0
+        return summary
+
+    def _is_wanted(self) -> bool:
+        """Whether there is something to read now; looks every now and then."""
+        if time.monotonic() < self._next_listening:
+            return False
+        self._listen()
+        self._next_listening = time.monotonic() + (RESTS if self._pending else LISTEN)
+        return bool(self._rested())
 
 
 def changes_between(before: Mapping[str, StoredFile], after: Mapping[str, StoredFile]) -> list[Change]:

@@ -11,6 +11,7 @@ import pytest
 from infinidoc.documents.discovery import roots_of
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.store import Store
+from infinidoc.model import encoding
 from infinidoc.reading import watching
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.watching import Change, Notice, Step, Watcher, changes_between
@@ -402,6 +403,29 @@ def test_stopping_in_the_middle_loses_nothing(tmp_path, watch, tiny):
     with watch(docs):
         pass
     assert paths_in() == set(os.listdir(docs))
+
+
+def test_what_is_saved_does_not_wait_for_the_memory(tmp_path, watch, home, monkeypatch):
+    monkeypatch.setitem(encoding.WINDOW_TOKENS, "cpu", 400)
+    monkeypatch.setattr(watching, "LISTEN", 0.0)
+    monkeypatch.setattr(watching, "RESTS", 0.0)
+    docs, notes = write_library(tmp_path / "docs", count=12, longest=60), tmp_path / "notes.txt"
+    notes.write_text("The Amalia sails.")
+
+    def notify(progress):
+        if progress.remembered and notes.read_text() == "The Amalia sails.":
+            notes.write_text("The Amalia came home.")
+
+    def unread():
+        with Store.open(home / "collections" / "watched") as store:
+            return store.pending_tokens()
+
+    with watch(docs, notes, notify=notify) as told:
+        told.until_changes(("replaced", "notes.txt"))
+        saved = told.told[1].summary
+        assert saved.tokens < saved.collection["tokens"] - saved.collection["memory_tokens"]
+        assert saved.collection["memory_tokens"] > 0
+        told.until(lambda: not unread())  # when nothing else is to be done
 
 
 def test_what_makes_no_sense_is_an_error_before_anything_is_read(docs, tiny):
