@@ -31,15 +31,17 @@ def seconds(act: Callable[[], Any]) -> float:
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     began = clock()
     act()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return clock() - began
 
 
 def measure(name: str | None, precision: str, prompt: int, tokens: int, rounds: int) -> dict[str, float]:
     base = load_base(name, dtype=dtype_of(precision))
     base = type(base)(**{**vars(base), "stops": ()})  # so that it says as many as it may
-    theirs = AutoModelForCausalLM.from_pretrained(base.path, dtype=base.dtype)
+    theirs = AutoModelForCausalLM.from_pretrained(base.path, dtype=base.dtype).to(base.device)
     attach(base.model)
-    ids = torch.tensor([[*base.start, *base.encode(TEXT * prompt)][:prompt]])
+    ids = torch.tensor([[*base.start, *base.encode(TEXT * prompt)][:prompt]], device=base.device)
     options = {"attention_mask": torch.ones_like(ids), "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
 
     def ours(count: int) -> list[int]:
@@ -48,8 +50,8 @@ def measure(name: str | None, precision: str, prompt: int, tokens: int, rounds: 
     def generated(count: int) -> list[int]:
         return theirs.generate(ids, max_new_tokens=count, **options)[0, prompt:].tolist()
 
-    block, other = torch.ones(64 << 20), torch.ones(64 << 20)
-    square = torch.randn(2_048, 2_048).to(base.dtype)
+    block, other = (torch.ones(64 << 20, device=base.device) for _ in range(2))
+    square = torch.randn(2_048, 2_048).to(base.device, base.dtype)
     acts = {
         "read": block.sum,
         "copy": lambda: other.copy_(block),
