@@ -19,16 +19,17 @@ from infinidoc.model.prompts import REFUSAL, Titled, reading_prompt
 from infinidoc.reading.quoting import Shown, find_quotes, is_verbatim
 from infinidoc.reading.whole import whole
 
-REFUSED = 0.2  # a question is refused if that is likelier, all passages together
+REFUSED = 0.25  # a reading refuses if that is likelier; a question is refused if all its readings do
 
 
 def weighed(base: BaseModel, question: str, passages: Sequence[Titled], max_tokens: int) -> str:
     """The answer to a question from passages, best first, or `REFUSAL`."""
-    together = Reading(base, question, passages[::-1])
-    if together.refuses(REFUSED):
+    readings = [Reading(base, question, passages[::-1])]
+    if len(passages) > 1:
+        readings += [Reading(base, question, [passage]) for passage in passages]
+    if all(reading.refuses(REFUSED) for reading in readings):
         return REFUSAL
-    alone = [Reading(base, question, [passage]) for passage in passages] if len(passages) > 1 else []
-    said = [together.answer(max_tokens), *(one.answer(max_tokens) for one in alone if not one.refuses(0.5))]
+    said = [reading.answer(max_tokens) for reading in readings if not reading.refuses(0.5)]
     candidates = {text: ids for text, ids in said if text and text != REFUSAL}
     if not candidates:
         return REFUSAL
@@ -37,7 +38,7 @@ def weighed(base: BaseModel, question: str, passages: Sequence[Titled], max_toke
     stands = [is_verbatim(text, found) is not False for text, found in zip(candidates, quotes, strict=True)]
     likelihood = [0.0]
     if len(candidates) > 1:
-        each = [reading.likelihood(list(candidates.values())) for reading in (together, *alone)]
+        each = [reading.likelihood(list(candidates.values())) for reading in readings]
         likelihood = torch.stack(each).logsumexp(0).tolist()
     *_, text, found = max(zip(stands, likelihood, candidates, quotes, strict=True))
     return whole(text, question, found)

@@ -98,9 +98,13 @@ def say(monkeypatch):
     return say
 
 
-def test_what_all_passages_together_refuse_is_refused_and_none_is_read_alone(say):
-    assert say(both={REFUSAL: 0.21, "Amalia": 0.7}, log={"Amalia": 0.9}) == REFUSAL
-    assert Scripted.read == ["both"]
+def test_a_question_is_refused_where_every_reading_refuses(say):
+    unsure = {REFUSAL: 0.26, "Amalia": 0.7}
+    assert say(both=unsure) == REFUSAL
+    assert say(both=unsure, log=unsure, book=unsure) == REFUSAL
+    assert say(both=unsure, log={REFUSAL: 0.24, "Amalia": 0.7}) == "Amalia"
+    assert say(both={REFUSAL: 0.24, "Amalia": 0.7}) == "Amalia"
+    assert Scripted.read == ["both", "log", "book"]
 
 
 def test_the_answer_that_all_readings_find_likeliest_is_given(say):
