@@ -49,7 +49,7 @@ _OFTEN_NAMED = (  # there are others: of an alphabet, of a constitution
 _SAY = (
     r"mention(?:s|ing|ed)?|contain(?:s|ing)?|discuss(?:es|ing|ed)?|talk(?:s|ing)? about|refer(?:s|ring)? to"
     r"|describ(?:es?|ing)|deal(?:s|ing)? with|cover(?:s|ing)?|says?|includ(?:es?|ing)|cit(?:es?|ing)|concern(?:s|ing)?"
-    r"|regarding|erwähn(?:en|t)"
+    r"|regarding|(?:has|have|use[sd]?) the (?:words?|phrase|term|name)|erwähn(?:en|t)"
     r"|enthalten|handeln von|nennen|mentionnent|contiennent|parlent|mencionan|contienen|hablan|menzionano|contengono"
     r"|parlano"
 )
@@ -134,15 +134,20 @@ def counts(question: str) -> Wanted | None:
 
 def to_list(text: str) -> Wanted:
     """What to list: for a question that does so, or for what the documents are about ("invoices from 2024")."""
-    return counts(text) or counts(f"list {text}") or _wanted("", text)
+    wanted = counts(text) or counts(f"list {text}") or _wanted("", text)
+    return wanted if wanted.words or wanted.formats or re.search(rf"\b(?:{_ANY})\b", text) else Wanted(_words(text))
 
 
 def _wanted(noun: str, rest: str) -> Wanted:
     formats = next((those for of, those in _FORMATS.items() if re.search(rf"\b(?:{of})\b", noun, re.IGNORECASE)), "")
     named = re.sub(rf"\b(?:{'|'.join(_FORMATS)})\b", " ", noun, flags=re.IGNORECASE)
     said = _NO_WORDS.sub(" ", f"{named} {rest}")
-    words = [word for word in WORD.findall(said) if word.casefold() not in FUNCTION]
-    return Wanted(tuple(dict.fromkeys(words)), tuple(formats.split()))
+    return Wanted(_words(said), tuple(formats.split()))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Those that say something, each once."""
+    return tuple(dict.fromkeys(word for word in WORD.findall(text) if word.casefold() not in FUNCTION))
 
 
 def list_documents(store: Store, wanted: Wanted, scope: Scope) -> Listing:

@@ -1,8 +1,9 @@
 """Where in a collection is looked: in all of its documents, or in some only."""
 
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -23,8 +24,9 @@ class Scope:
 
     `within` are patterns in the manner of `.gitignore`, as for `ingest --include`: a path fits if they match it, as it
     is shown. Relative ones mean the working directory and the collection's project; of a file that lies in neither, any
-    folder above it. `kinds` are formats, as `documents list` shows them ("pdf"). `since` compares the day (here) on
-    which the file was last changed when it was read; for standard input, on which it was read.
+    folder above it. The path of a file means that file, whatever signs are in it. `kinds` are formats, as `documents
+    list` shows them ("pdf"). `since` compares the day (here) on which the file was last changed when it was read; for
+    standard input, on which it was read.
     """
 
     within: tuple[str, ...] = ()
@@ -51,12 +53,13 @@ class Scope:
         wanted = {kind.strip().lower().removeprefix(".") for kind in self.kinds}
         there = Counter(file.format for file in files)
         if unknown := sorted(wanted - there.keys()):
-            raise InfinidocError(f"no document of type {', '.join(unknown)} in this collection", _these(there))
+            raise InfinidocError(f"no document of type {_said(unknown)} in this collection", _these(there))
         return [file for file in files if file.format in wanted]
 
     def _within(self, files: Sequence[HeldFile], directory: Path) -> list[HeldFile]:
         bases = dict.fromkeys(map(str, filter(None, (Path.cwd(), project_of(directory)))))
-        specs = {base: _spec(self.within, base) for base in (*bases, os.sep)}
+        held = {file.path for file in files}
+        specs = {base: _spec(self.within, base, held) for base in (*bases, os.sep)}
 
         def fits(path: str) -> bool:
             above = [base for base in bases if path.startswith(base.rstrip(os.sep) + os.sep)] or [os.sep]
@@ -65,7 +68,7 @@ class Scope:
         found = [file for file in files if fits(file.path)]
         if not found:
             folders = Counter(os.path.dirname(_shown(file.path)) or "." for file in files)
-            raise InfinidocError(f"no document matches {' '.join(self.within)}", _these(folders))
+            raise InfinidocError(f"no document matches {_said(self.within)}", _these(folders))
         return found
 
     def _changed(self, files: Sequence[HeldFile]) -> list[HeldFile]:
@@ -92,15 +95,19 @@ def day(text: str) -> date:
     raise InfinidocError(f"{text!r} is no date", "write it as 2024-05-31, 2024-05 or 2024")
 
 
-def _spec(patterns: Sequence[str], base: str) -> GitIgnoreSpec:
+def _spec(patterns: Sequence[str], base: str, held: Set[str]) -> GitIgnoreSpec:
     try:
-        return GitIgnoreSpec.from_lines(line for pattern in patterns for line in _lines(pattern, base))
+        return GitIgnoreSpec.from_lines(line for pattern in patterns for line in _lines(pattern, base, held))
     except ValueError as error:
         raise InfinidocError(f"can't understand the pattern {' '.join(patterns)!r}") from error
 
 
-def _lines(pattern: str, base: str) -> Iterator[str]:
-    """A pattern as paths below `base` are compared with it."""
+def _lines(pattern: str, base: str, held: Set[str]) -> Iterator[str]:
+    """A pattern as paths below `base` are compared with it: the path of a file is no pattern, whatever is in it."""
+    file = os.path.abspath(os.path.join(base, os.path.expanduser(pattern)))
+    if file in held:
+        yield "/" + re.sub(r"[][\\!#*? ]", r"\\\g<0>", _below(file, base))
+        return
     sign, rest = ("!", pattern[1:]) if pattern.startswith("!") else ("", pattern)
     if rest.startswith(("/", "~", "./", "../")) or rest in (".", ".."):  # a place on the disk
         tail = "/" if rest.endswith("/") else ""
@@ -125,6 +132,10 @@ def _shown(path: str) -> str:
     from infinidoc.reading.answers import display
 
     return display(path)
+
+
+def _said(given: Sequence[str]) -> str:
+    return " ".join(one or "''" for one in given)
 
 
 def _these(there: Counter[str]) -> str:

@@ -23,6 +23,8 @@ COUNTING = {
     "How many documents mention the boiler?": "boiler",
     "In how many documents is the boiler mentioned?": "boiler",
     'Which files contain the word "boiler"?': "boiler",
+    "How many documents have the word boiler?": "boiler",
+    "Which files use the term force majeure?": "force majeure",
     "Which contracts mention a penalty?": "contracts penalty",
     "Could you tell me how many of the reports mention asbestos?": "reports asbestos",
     "List all receipts from the hotel.": "receipts hotel",
@@ -94,6 +96,9 @@ def test_formats_are_no_words():
 def test_what_is_listed_may_be_a_phrase():
     assert to_list("invoices from 2024") == to_list("How many invoices from 2024?") == Wanted(("invoices", "2024"))
     assert to_list("documents about the roof") == to_list("the roof") == Wanted(("roof",))
+    assert (to_list("all documents"), to_list("letters"), to_list("pdfs")) == (
+        Wanted(()), Wanted(("letters",)), Wanted((), ("pdf",)),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

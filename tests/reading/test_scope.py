@@ -72,6 +72,14 @@ def test_places_on_the_disk_are_patterns_too(collection, docs, monkeypatch):
     assert names(collection, within=("docs/old/deep/*",)) == there  # in its project, shown in full
 
 
+def test_the_path_of_a_file_is_no_pattern(collection, docs):
+    for name in ("[draft] 1.txt", "!important.txt", "#7.txt", "what?*.txt"):
+        (docs / name).write_text(f"The Zenobia carries amber: {name}")
+        collection.ingest([docs / name])
+        for path in (f"docs/{name}", f"./docs/{name}", str(docs / name)):
+            assert names(collection, within=(path,)) == {f"docs/{name}"}, path
+
+
 def test_of_a_named_collection_any_folder_above_a_document_counts(docs, tiny, monkeypatch, tmp_path):
     with Collection.open("ships", model=str(tiny)) as collection:
         collection.ingest([docs])
