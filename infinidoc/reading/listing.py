@@ -74,13 +74,15 @@ _POLITELY = r"(?:(?:please|can you|could you|tell me|do you know|i(?:['’]d| wo
 _NOUN = rf"(?P<noun>{'|'.join((_ANY, _NAMED, _OFTEN_NAMED, *_FORMATS))})\b"
 _SURELY = rf"(?P<noun>(?:[\w-]+\s+)?(?:{'|'.join((_ANY, _NAMED, *_FORMATS))}))\b"
 _THAT = r"(?!.*\b(?:does|did|can|could|should|must|will|would)\b)"  # else they are somebody's object
+# What documents are from or about, up to where something is said of them: "letters from Petrel were left at the door".
+_PHRASE = r"(?:(?!\b(?:are|were|was|is)\b(?!\s+there\b)).)*"
 _COUNTS = [
     re.compile(rf"\W*{_POLITELY}{pattern}", re.IGNORECASE)
     for pattern in (
         rf"(?:{_MANY}|{_LIST})\s+{_ALL}{_SURELY}"
-        rf"(?P<rest>{_THAT}(?:\s+(?:{_THERE}))?(?:\s+{_ARE}(?:{_SAY}|{_FROM}|{_IN})\b.*|\s+(?:19|20)\d\d\b.*|\W*))",
+        rf"(?P<rest>{_THAT}(?:\s+(?:{_THERE}))?(?:\s+{_ARE}(?:(?:{_SAY})\b.*|(?:{_FROM}|{_IN})\b{_PHRASE})|\s+(?:19|20)\d\d\b.*|\W*))",
         rf"(?:{_MANY}|{_LIST})\s+{_ALL}(?P<noun>{_OFTEN_NAMED})\b"
-        rf"(?P<rest>{_THAT}(?:\s+(?:{_THERE}))?\s+{_ARE}(?:{_SAY}|{_FROM})\b.*)",
+        rf"(?P<rest>{_THAT}(?:\s+(?:{_THERE}))?\s+{_ARE}(?:(?:{_SAY})\b.*|(?:{_FROM})\b{_PHRASE}))",
         rf"{_MANY}\s+{_ALL}(?P<noun>invoices|receipts|e-?mails|mails)\s+(?P<rest>{_SENT}\b.*)",
         rf"{_WHICH}\s+{_ALL}{_NOUN}(?P<rest>\s+{_ARE}(?:{_SAY}|about|dated|(?:come )?from|von|aus)\b.*)",
         rf"{_WHICH}\s+{_ALL}{_NOUN}(?P<rest>\s+(?:{_THERE})(?:\s+(?:{_FROM}|{_IN})\b.*|\W*))",
