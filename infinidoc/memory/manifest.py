@@ -214,7 +214,13 @@ class Manifest:
         self._set_meta("revision", str(self.revision + 1))
 
     def _missing(self, error: FileNotFoundError) -> InfinidocError:
+        if not self.exists(self.directory):
+            return self.gone()
         return Damaged(f"{error} is missing", self.mended_by(self.directory))
+
+    def gone(self) -> InfinidocError:
+        """What is wrong where it isn't on the disk any more, while it is open."""
+        return InfinidocError(f"{self.directory} is no longer there", "it was renamed or removed meanwhile")
 
     # -- SQL: what goes wrong is one line for people -------------------------------------------------------------
 

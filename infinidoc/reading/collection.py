@@ -184,8 +184,8 @@ class Collection:
         `changed` paths (absolute) are given, only files at or below them are looked at, which may be gone.
         `include` and `exclude` are gitignore patterns. The engine "ray" reads on the Ray cluster that runs here or that
         `RAY_ADDRESS` names, else on the processors of this machine, one document beside the other.
-        Raises InfinidocError if a path doesn't exist, another process is writing, or Ray fails; a file that can't be
-        read is only reported, in `Summary.skipped`.
+        Raises InfinidocError if a path doesn't exist, another process is writing, the collection was renamed or removed
+        since it was opened, or Ray fails; a file that can't be read is only reported, in `Summary.skipped`.
         """
         from infinidoc.model.adapters import NONE
         from infinidoc.model.addresses import untrained_head
@@ -196,6 +196,8 @@ class Collection:
             self.discover(paths, include, exclude, sync)  # complains before the model is loaded and anything is made
         base = self.load(to_write=True)
         if not Store.exists(self.directory):
+            if self._opened:
+                raise self._opened.gone()
             adapter = self._own.adapter
             head = (adapter.head() if adapter else None) or untrained_head(base)
             name, digest = (adapter.card.reference, adapter.digest) if adapter else (NONE, "")

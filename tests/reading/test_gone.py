@@ -262,6 +262,16 @@ def test_a_collection_that_leaves_its_project_keeps_its_files(collection, files)
         assert manuals.ingest([files]).unchanged == 2
 
 
+def test_a_collection_that_leaves_while_it_is_open_is_said_to_have_left(files, tiny):
+    with Collection.open("ships", model=str(tiny)) as ships:
+        ships.ingest([files])
+        places.rename("ships", "boats")
+        for call in (lambda: ships.ingest([files]), lambda: ships.recall("code?")):
+            with pytest.raises(InfinidocError, match="ships is no longer there: it was renamed or removed"):
+                call()
+    assert [place.name for place in places.places()] == ["boats"]  # no new one was made in its place
+
+
 def test_a_file_has_one_name_however_it_is_come_by(collection, files):
     Path("link").symlink_to(Path.cwd())
     assert collection.ingest([Path.cwd() / "link" / "files"]).unchanged == 2
