@@ -223,6 +223,15 @@ class CompressiveMemory:
             layer._keys, layer._weights = list(layer._keys), list(layer._weights)
         return twin
 
+    def begin(self, tokens: int) -> Self:
+        """A copy whose window ends after so many tokens: causal attention left them as if nothing had followed."""
+        twin = self.copy()
+        for layer in twin.layers:
+            assert layer.keys is not None
+            assert layer.values is not None
+            layer.keys, layer.values = layer.keys[:, :, :tokens], layer.values[:, :, :tokens]
+        return twin
+
     def inputs(self, layer: int, hidden: Tensor, rotation: Rotation | None) -> Inputs:
         return Inputs(self.layers[layer], hidden, rotation)
 

@@ -38,12 +38,12 @@ def generate(
 
 @torch.no_grad()
 def read(base: BaseModel, ids: Tensor, memory: CompressiveMemory) -> Tensor:
-    """Prompts of equal length, ids (B, N), into the empty window of a memory; returns logits (B, V) of what comes next.
+    """Prompts of equal length, ids (B, N), into the window of a memory; returns logits (B, V) of what comes next.
 
     Local attention may round differently from the base model's, where that is faster.
     """
     model: Any = base.model  # one of two classes, which are called alike
-    memory.block(True)
+    memory.block(memory.get_seq_length() == 0)
     logits: Tensor = model(input_ids=ids, past_key_values=memory, use_cache=True, logits_to_keep=1).logits[:, -1]
     memory.block(False)
     return logits

@@ -8,6 +8,7 @@ the passages, if any do.
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -24,9 +25,11 @@ REFUSED = 0.25  # a reading refuses if that is likelier; a question is refused i
 
 def weighed(base: BaseModel, question: str, passages: Sequence[Titled], max_tokens: int) -> str:
     """The answer to a question from passages, best first, or `REFUSAL`."""
-    readings = [Reading(base, question, passages[::-1])]
+    together = Reading(base, question, passages[::-1])
+    readings = [together]
     if len(passages) > 1:
-        readings += [Reading(base, question, [passage]) for passage in passages]
+        readings += [Reading(base, question, [passage]) for passage in passages[:-1]]
+        readings.append(Reading(base, question, passages[-1:], begun=together))
     if all(reading.refuses(REFUSED) for reading in readings):
         return REFUSAL
     said = [reading.answer(max_tokens) for reading in readings if not reading.refuses(0.5)]
@@ -45,11 +48,19 @@ def weighed(base: BaseModel, question: str, passages: Sequence[Titled], max_toke
 
 
 class Reading:
-    """Passages and a question that the model has read, and what it says next."""
+    """Passages and a question that the model has read, and what it says next.
 
-    def __init__(self, base: BaseModel, question: str, passages: Sequence[Titled]):
-        self.base, self.memory = base, CompressiveMemory(base.model).read_only()
-        ids = torch.tensor([reading_prompt(base, question, passages)], device=base.device)
+    What it has read already, if another reading `begun` with the same passages, it doesn't read again.
+    """
+
+    def __init__(self, base: BaseModel, question: str, passages: Sequence[Titled], begun: "Reading | None" = None):
+        self.base, self.ids = base, reading_prompt(base, question, passages)
+        self.memory, known = CompressiveMemory(base.model).read_only(), 0
+        if begun:
+            both = zip(self.ids[:-1], begun.ids, strict=False)
+            known = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], both))
+            self.memory = begun.memory.begin(known)
+        ids = torch.tensor([self.ids[known:]], device=base.device)
         self.first = read(base, ids, self.memory)[0].float().log_softmax(-1)  # (V,)
 
     def refuses(self, threshold: float) -> bool:

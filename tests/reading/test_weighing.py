@@ -55,6 +55,22 @@ def test_an_answer_is_what_is_likeliest_token_by_token(base):
     assert reading.likelihood([ids]).item() == pytest.approx(by_hand(base, PASSAGES, ids), abs=1e-3)
 
 
+def test_what_two_readings_begin_with_is_read_once(base):
+    lengths = []
+    hook = base.model.get_decoder().embed_tokens.register_forward_hook(lambda _, ids, out: lengths.append(out.shape[1]))
+    together = Reading(base, QUESTION, PASSAGES)
+    before = together.memory.get_seq_length()
+    found, anew = Reading(base, QUESTION, PASSAGES[:1], together), Reading(base, QUESTION, PASSAGES[:1])
+    hook.remove()
+    assert lengths[1] < lengths[2] / 2
+    torch.testing.assert_close(found.first, anew.first)
+    assert found.answer(6) == anew.answer(6)
+    answers = [base.encode("Amalia"), base.encode("salt and wine")]
+    torch.testing.assert_close(found.likelihood(answers), anew.likelihood(answers))
+    assert together.memory.get_seq_length() == before
+    assert together.likelihood(answers[:1]).item() == pytest.approx(by_hand(base, PASSAGES, answers[0]), abs=1e-3)
+
+
 def test_a_refusal_is_as_likely_as_all_of_its_words(base):
     reading = Reading(base, QUESTION, PASSAGES)
     refusal = base.encode(REFUSAL)
@@ -70,7 +86,7 @@ class Scripted:
     said: ClassVar[dict[str, dict[str, float]]] = {}
     read: ClassVar[list[str]] = []
 
-    def __init__(self, base, question, passages):
+    def __init__(self, base, question, passages, begun=None):
         self.name = passages[0][0] if len(passages) == 1 else "both"
         self.read.append(self.name)
         self.answers = self.said[self.name]
