@@ -1,7 +1,9 @@
 """`infinidoc ask`."""
 
+import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from infinidoc.cli.options import (
     TypeOption,
     WithinOption,
 )
+from infinidoc.cli.progress import progress
 from infinidoc.cli.sources import print_in_a_line, print_quotes, print_sources
 from infinidoc.errors import InfinidocError
 
@@ -75,7 +78,7 @@ def ask(
 
     wanted = given.questions(questions or [], file, "ask")
     reader = reader or (choice.OWN if memory_only else choice.chosen())
-    with opened(collection) as target:
+    with opened(collection) as target, ExitStack() as bar:
         scope = given.scope(target, within, type_, since)
         if list_:
             for question in wanted:
@@ -90,7 +93,11 @@ def ask(
                 "what follows is the base model's own guess"
             )
         began, failed = warm.STARTED, False
+        # Where answers are printed on a terminal, they show how far it is.
+        show = bar.enter_context(progress()) if len(wanted) > 1 and not sys.stdout.isatty() else None
         for number, question in enumerate(wanted):
+            if show:
+                show(f"question {number + 1} of {len(wanted)}", number, len(wanted), number, "questions", question)
             if len(wanted) > 1 and not json:
                 render.out.write(("\n" if number else "") + question + "\n", style="bold")
             try:

@@ -46,7 +46,9 @@ def progress() -> Iterator[Show]:
                 counted_from = time.monotonic()
             seconds = time.monotonic() - counted_from
             speed = f"{count:,} {unit}" if count else ""
-            speed += f"  {count / seconds:,.0f} {unit}/s" if count and seconds > 1 else ""
+            if count and seconds > 1:
+                rate = count / seconds
+                speed += f"  {rate:,.{0 if rate >= 10 else 1}f} {unit}/s"
             bars.update(
                 task, description=printable(what), completed=done, total=total, speed=speed, name=printable(name)
             )

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -85,6 +86,27 @@ def test_ask_json_is_one_object_per_question(filled, docs):
     assert source == answers[0]["sources"][0].keys()
     piped = filled("ask", "-", "--json", "--max-tokens", "2", stdin="Which ship carries salt?\n")[1]
     assert json.loads(piped)["answer"] == answers[0]["answer"]
+
+
+def test_many_questions_show_how_far_they_are_and_one_that_fails_keeps_no_other_back(filled, docs, monkeypatch):
+    shown = []
+
+    @contextmanager
+    def progress():
+        yield lambda what, done, total, *_: shown.append((what, done, total))
+
+    monkeypatch.setattr("infinidoc.cli.ask.progress", progress)
+    questions = docs.parent / "questions.txt"
+    questions.write_text(f"{'why ' * 3000}\nWhich ship carries salt?\nWhich ship sank?\n")
+    code, out, err = filled("ask", "--file", questions, "--json", "--max-tokens", "2")
+    assert code == 1
+    first, *others = map(json.loads, out.splitlines())
+    assert "too long" in first["error"]
+    assert "too long" in err
+    assert [answer["question"] for answer in others] == ["Which ship carries salt?", "Which ship sank?"]
+    assert shown == [(f"question {number + 1} of 3", number, 3) for number in range(3)]
+    filled("ask", "Which ship sank?", "--max-tokens", "2")
+    assert len(shown) == 3
 
 
 def test_memory_only_says_that_the_gates_are_closed(filled):
