@@ -35,7 +35,7 @@ def progress() -> Iterator[Show]:
             "{task.fields[name]}", "dim", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
         ),
     )
-    with Progress(*columns, console=err.console, transient=True) as bars:
+    with Progress(*columns, console=err.console, transient=True, redirect_stdout=False) as bars:
         task = bars.add_task("", total=None, speed="", name="")
         counted_from = time.monotonic()
 

@@ -203,3 +203,22 @@ def test_loading_is_part_of_the_wait(filled):
     first, second = [line for line in err.splitlines() if line]
     assert "of them to load the model" in first
     assert "load" not in second
+
+
+def test_what_is_printed_beside_a_progress_bar_goes_where_it_should():
+    ours, theirs = pty.openpty()
+    code = """
+from infinidoc.cli import render
+from infinidoc.cli.progress import progress
+with progress() as show:
+    show("question 1 of 2", 1, 2)
+    render.print_json({"answer": "Käse"})
+"""
+    environment = {**os.environ, "TERM": "xterm", "PYTHONUTF8": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, env=environment, check=True
+    )
+    assert json.loads(ended.stdout) == {"answer": "Käse"}
+    assert b"question 1 of 2" in os.read(ours, 65_536)
+    os.close(ours)
+    os.close(theirs)
