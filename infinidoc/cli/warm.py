@@ -122,7 +122,7 @@ def status(json: JsonOption = False) -> None:
 
 def spoken(time: float) -> str:
     for unit, length in (("hour", 3600), ("minute", 60)):
-        if time >= length:
+        if time >= 2 * length or time == length:
             return render.plural(round(time / length), unit)
     return render.plural(round(time), "second")
 
