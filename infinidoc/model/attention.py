@@ -11,7 +11,7 @@ Local attention is the model's own, so that with an empty memory, or with closed
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -19,13 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from infinidoc.model.kernels import KERNELS, Kernel, Readout, State
+from infinidoc.model.kernels import KERNELS, Kernel, Readout, State, pack, unpack
+from infinidoc.model.slots import NO_SLOTS, LayerSlots, Rotation, Slots, pack_slots, turn_of, unpack_slots
 
 if TYPE_CHECKING:
     from infinidoc.model.decoder import Model
 
 CLOSED = float("-inf")  # σ(−∞) = 0: a gate that lets exactly nothing of the memory through
-Rotation = tuple[Tensor, Tensor]  # cos, sin (B or 1, N, R)
 QUERY_BLOCK = 128  # queries of one row and head at a time: their scores stay in a core's own cache
 
 
@@ -78,7 +78,7 @@ class Inputs(NamedTuple):
 
 
 class InfiniLayer:
-    """One layer's window (keys, values) and its compressive memory (`state`).
+    """One layer's window (keys, values) and its compressive memory: the sum (`state`), and slots, where there are any.
 
     Positions restart at 0 in each segment, so what is folded must not carry any: keys are kept a second time as they
     were before rotation. Folding can't be undone: the layer is not croppable.
@@ -86,11 +86,14 @@ class InfiniLayer:
 
     is_croppable = is_sliding = False  # asked by `transformers`
 
-    def __init__(self, kernel: Kernel, parameters: InfiniParameters, remembers: bool = True):
+    def __init__(
+        self, kernel: Kernel, parameters: InfiniParameters, remembers: bool = True, slots: LayerSlots = NO_SLOTS
+    ):
         self.keys: Tensor | None = None
         self.values: Tensor | None = None
         self.kernel, self.parameters, self.remembers = kernel, parameters, remembers
         self.state: State | None = None
+        self.slots = slots.copy()
         self.recording = True  # keep what a fold needs; a reader that won't fold switches it off
         self.tapped = self.blocked = self.last = False  # see single_pass
         self.incoming: Tensor | None = None
@@ -118,23 +121,47 @@ class InfiniLayer:
             self.clear()
             return
         keys, weights = torch.cat(self._keys, -2), torch.cat(self._weights, -1)
-        # Half precision would round each product before it is summed.
-        keys, values = keys.to(weights.dtype), self.values.to(weights.dtype)
-        rows, heads, tokens, key_dim = keys.shape
-        state = self.state or self.kernel.empty(rows, heads, key_dim, values.shape[-1], keys.device)
+        rows, _, tokens, _ = keys.shape
         mask = torch.ones(rows, tokens, device=keys.device) if mask is None else mask
-        # float64 follows wherever the sums live (see accumulator_device)
-        self.state = self.kernel.write(state, keys, values, weights, mask.to(weights))
+        if self.remembers:
+            self.set_state(self._written(self.state, keys, self.values, weights, mask))
+        if self.slots.size and self.keys is not None:
+            self.slots.fold(self.keys, keys, self.values, mask.to(keys.device).bool(), self._misses)
         self.clear()
+
+    def _written(self, state: State | None, keys: Tensor, values: Tensor, weights: Tensor, mask: Tensor) -> State:
+        # Half precision would round each product before it is summed.
+        keys, values = keys.to(weights.dtype), values.to(weights.dtype)
+        rows, heads, _, key_dim = keys.shape
+        state = state or self.kernel.empty(rows, heads, key_dim, values.shape[-1], keys.device)
+        # float64 follows wherever the sums live (see accumulator_device)
+        return self.kernel.write(state, keys, values, weights, mask.to(weights))
+
+    @torch.no_grad()
+    def _misses(self, keys: Tensor, values: Tensor, present: Tensor) -> Tensor:
+        """How far from values (B, K, N, V) is what the sum holds for position-free keys (B, K, N, D): (B, K, N). Where
+        nothing is remembered, that is a sum of those that are `present` (B, N)."""
+        weights = torch.ones(keys.shape[:-1], device=keys.device)
+        state = self.state or self._written(None, keys, values, weights, present)
+        readout = self.kernel.readout(state, self.parameters.ridge(), torch.float32, keys.device)
+        return (self.kernel.read(readout, keys.float()) - values.float()).norm(dim=-1)
 
     def clear(self) -> None:
         """Empties the window and forgets what was recorded of it; the state stays."""
         self.keys = self.values = None
         self._keys, self._weights, self._readout = [], [], None
+        self.slots.clear()
 
     def reset(self) -> None:
         self.clear()
         self.state = None
+        self.slots.set(None)
+
+    def whole(self) -> tuple[Tensor, Tensor]:
+        """Rotated keys and values (B, K, S + N, D) of slots and window, which holds something."""
+        assert self.keys is not None
+        assert self.values is not None
+        return self.slots.before(self.keys, self.values)
 
     def readable(self) -> bool:
         """Whether there is anything to read, and a gate that would let it through."""
@@ -162,6 +189,7 @@ class InfiniLayer:
             self.keys, self.values = self.keys[rows], self.values[rows]
         self._keys = [keys[rows] for keys in self._keys]
         self._weights = [weights[rows] for weights in self._weights]
+        self.slots.select(rows)
         if self.state is not None:
             self.set_state(self.state.rows(rows.to(self.state.tokens.device)))
 
@@ -170,14 +198,25 @@ class CompressiveMemory:
     """A cache whose layers remember all folded segments in constant size.
 
     `state` is what a collection keeps: one `State` per layer that remembers, or None before anything was folded.
+    With `slots`, every layer also holds so many pairs of key and value per KV head; `keep` says which (see `slots.py`).
+    Raises ValueError for fewer than none, or a way to choose that isn't there.
     """
 
-    def __init__(self, model: "Model", state: list[State] | None = None):
+    def __init__(
+        self,
+        model: "Model",
+        state: list[State] | None = None,
+        slots: int = 0,
+        keep: Sequence[str] = ("attention",),
+    ):
         modules = attention_modules(model)
         if not is_attached(model):
             raise ValueError("infini-attention is not attached to this model: call attach(model) first")
         kernel, first = KERNELS[model.config.infini_kernel], model.config.infini_first_layer
-        self.layers = [InfiniLayer(kernel, m.infini, index >= first) for index, m in enumerate(modules)]
+        self.layers = [
+            InfiniLayer(kernel, m.infini, index >= first, LayerSlots(slots, keep, turn_of(model.get_decoder(), index)))
+            for index, m in enumerate(modules)
+        ]
         if state is not None:
             self.load(state)
 
@@ -192,6 +231,23 @@ class CompressiveMemory:
         found: Sequence[State | None] = [None] * len(remembering) if state is None else state
         for layer, own in zip(remembering, found, strict=True):
             layer.set_state(own)
+
+    @property
+    def slots(self) -> list[Slots]:
+        """What the slots of every layer hold; nothing before anything was folded."""
+        return [layer.slots.held for layer in self.layers if layer.slots.held is not None]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Sum and slots by name, as safetensors keep them."""
+        return pack(self.state or []) | pack_slots(self.slots)
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """The opposite of `tensors`. Raises ValueError for those of another number of layers."""
+        held, rest = unpack_slots(tensors)
+        self.load(unpack(rest))
+        found: Sequence[Slots | None] = held or [None] * len(self.layers)
+        for layer, own in zip(self.layers, found, strict=True):
+            layer.slots.set(own)
 
     def fold(self, mask: Tensor | None = None) -> None:
         """Moves the window into the memory. mask (B, N) over the window: 1 for tokens, 0 for padding; None: all 1."""
@@ -221,6 +277,7 @@ class CompressiveMemory:
         twin.layers = [copy.copy(layer) for layer in self.layers]
         for layer in twin.layers:
             layer._keys, layer._weights = list(layer._keys), list(layer._weights)
+            layer.slots = layer.slots.copy()
         return twin
 
     def begin(self, tokens: int) -> Self:
@@ -352,21 +409,26 @@ def infini_attention(
     inputs: Inputs,
     attend: Callable[[Tensor, Tensor, Tensor], Tensor],
     scale: float | None = None,
-    masked: bool = False,
+    mask: Tensor | None = None,
+    sliding: int | None = None,
 ) -> Tensor:
     """A = g·A_mem + (1 − g)·A_dot (Eq. 6). query (B, H, N, D), key and value (B, K, window, D) to (B, N, H, V).
 
-    A_dot is `attend(query, key, value)`, the model's own; `masked`: if that hides more than what is later.
+    A_dot is `attend(query, key, value)`, the model's own, or attention over slots and window. mask (B, 1, N, window),
+    where the model hides more than what is later; sliding: how many tokens a query sees, where that is limited.
     """
     layer, hidden, rotation = inputs
     if layer.tapped:
         layer.entering = hidden
-    if layer.recording and layer.remembers:
+    if layer.recording and (layer.remembers or layer.slots.size):
         new = key[:, :, -query.shape[2] :]
         layer.record(unrotate(new, rotation), module.infini.write_weights(hidden))
+        layer.slots.record(query, scale, sliding)
     if layer.last:
         raise _Enough
-    if layer.blocked and not masked and query.dtype is torch.bfloat16 and query.device.type == "cpu":
+    if layer.slots.held is not None:
+        local = layer.slots.attend(query, key, value, mask, scale, sliding)
+    elif layer.blocked and mask is None and query.dtype is torch.bfloat16 and query.device.type == "cpu":
         local = causal_attention(query, key, value, scale)
     else:
         local = attend(query, key, value)

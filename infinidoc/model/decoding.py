@@ -96,9 +96,11 @@ class _Window:
         self.memory, self.length = memory, memory.get_seq_length()
         self.reads = [layer.readable() for layer in memory.layers]
         self.keys, self.values = (
-            [F.pad(kept(layer), (0, 0, 0, room)) for layer in memory.layers]
-            for kept in (lambda layer: layer.keys, lambda layer: layer.values)
+            [F.pad(part, (0, 0, 0, room)) for part in parts]
+            for parts in zip(*(layer.whole() for layer in memory.layers), strict=True)
         )
+        slots = memory.layers[0].slots  # all layers have as many, of the same rows
+        self.held, self.seen = len(slots), slots.seen(self.length + room)
         positions = torch.arange(self.length + room, device=model.device)
         cos, sin = model.model.rotation(positions, model.dtype)
         left, right = sin[0].chunk(2, -1)
@@ -119,7 +121,7 @@ class _Window:
         return self.model.lm_head(decoder.norm(hidden)).argmax(-1)
 
     def _attention(self, index: int, module: Attention, hidden: Tensor) -> Tensor:
-        rows, size, at = len(hidden), module.head_dim, self.length
+        rows, size, at, end = len(hidden), module.head_dim, self.length, self.held + self.length
         query, key, value = (
             project(hidden).view(rows, -1, size) for project in (module.q_proj, module.k_proj, module.v_proj)
         )
@@ -127,12 +129,13 @@ class _Window:
         heads, kv_heads = query.shape[1], key.shape[1]
         both = torch.cat([query, key], 1)
         both = both * self.cos[at] + both.roll(size // 2, -1) * self.sin[at]
-        self.keys[index][:, :, at], self.values[index][:, :, at] = both[:, heads:], value
+        self.keys[index][:, :, end], self.values[index][:, :, end] = both[:, heads:], value
         # Query heads of a group share their keys: they are that group's queries.
         mix = F.scaled_dot_product_attention(
             both[:, :heads].view(rows, kv_heads, -1, size),
-            self.keys[index][:, :, : at + 1],
-            self.values[index][:, :, : at + 1],
+            self.keys[index][:, :, : end + 1],
+            self.values[index][:, :, : end + 1],
+            None if self.seen is None else self.seen[:, None, None, : end + 1],
             scale=module.scaling,
         )
         if self.reads[index]:

@@ -5,6 +5,7 @@ name, and a pre-hook per attention module that hands over the cache, the hidden 
 takes seconds.
 """
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,10 @@ def hook(model: Any, attention: Callable[..., Tensor]) -> None:
 
         if infini is None:
             return own(query, key, value), None
-        return attention(module, query, key, value, infini, own, options.get("scaling"), mask is not None), None
+        mixed = attention(
+            module, query, key, value, infini, own, options.get("scaling"), mask, options.get("sliding_window")
+        )
+        return mixed, None
 
     ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
     ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, sdpa_mask)
@@ -67,6 +71,22 @@ def _hand_over(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tu
         rotation = kwargs.get("position_embeddings") if getattr(module, "use_rope", True) else None
         kwargs["infini"] = cache.inputs(module.layer_idx, hidden, rotation)
     return args, kwargs
+
+
+def turn_of(decoder: Any, layer: int) -> Callable[[Tensor, torch.dtype], tuple[Tensor, Tensor] | None]:
+    """How a layer rotates positions (N): cos and sin (1, N, R), or None where it doesn't."""
+    module, rotary = decoder.layers[layer].self_attn, getattr(decoder, "rotary_emb", None)
+
+    def turn(positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+        if rotary is None or not getattr(module, "use_rope", True):
+            return None
+        like = torch.empty(0, dtype=dtype, device=positions.device)
+        # Some families have another base in layers with a sliding window.
+        typed = "layer_type" in inspect.signature(rotary.forward).parameters
+        cos, sin = rotary(like, positions[None], *([decoder.config.layer_types[layer]] if typed else []))
+        return cos, sin
+
+    return turn
 
 
 class _Heard(StoppingCriteria):

@@ -1,0 +1,283 @@
+"""Slots: a fixed number of key and value pairs per layer and KV head, kept word for word of all that was read.
+
+    memory = CompressiveMemory(model, slots=256)
+    for segment in segments:
+        model(segment, past_key_values=memory)      # attends to the slots and to itself, in one softmax
+        memory.fold()                               # window and slots are cut back to 256 pairs
+
+Keys are kept without rotation. The slots stand right before the window, in the order in which their tokens stood,
+without gaps: at positions 0 … S − 1, the window from S on. Rotary attention feels only differences, so that is computed
+with the window at 0 and the slots at −S … −1, and decoders count positions as if there were no slots. Where a layer has
+a sliding window, its rule holds for these positions: a query sees the slots that are less than its width before it.
+
+Which pairs stay is for `keep` to say; each name in it has an equal share of the room:
+    attention   received so far, summed over all queries of the KV head's group, segment after segment (as H2O,
+                2306.14048)
+    late        received from the segment's last 128 queries alone: one block of the matrix (as SnapKV, 2404.14469)
+    residual    how badly the layer's sum gives the value back (as LoLA, 2505.23666); where a layer has no sum, one of
+                the candidates themselves
+The first four pairs, which attention rests on, and the most recent always stay.
+
+Slots are not sums: they don't add up, depend on the order of what was read, and nothing can be taken out of them again.
+So collections, from which documents are removed, don't store any.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Rotation = tuple[Tensor, Tensor]  # cos, sin (B or 1, N, R)
+Turn = Callable[[Tensor, torch.dtype], Rotation | None]  # a layer's rotation of positions (N), None if it has none
+Misses = Callable[[Tensor, Tensor, Tensor], Tensor]  # of keys, values and which are present: what the sum gets wrong
+
+SINKS, RECENT = 4, 32
+LATE = 128  # queries
+BLOCK = 128  # queries whose attention is looked at together
+WAYS = ("attention", "late", "residual")
+PREFIX = "slots."
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What one layer holds. B rows, K KV heads, S pairs. A value, like a `State`: folding makes a new one.
+
+    `keys` (B, K, S, R) without rotation, `values` (B, K, S, V), `received` (B, K, S) float32: attention, so far.
+    `present` (B, S): False for the first places of a row that has read less than another.
+    """
+
+    keys: Tensor
+    values: Tensor
+    received: Tensor
+    present: Tensor
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"keys": self.keys, "values": self.values, "received": self.received, "present": self.present}
+
+    def rows(self, index: Tensor) -> "Slots":
+        """The chosen streams of the batch."""
+        return Slots(*(tensor[index] for tensor in self.tensors().values()))
+
+    def present_with(self, window: int) -> Tensor:
+        """(B, S + window), True for all of the window."""
+        return F.pad(self.present, (0, window), value=True)
+
+
+def pack_slots(layers: Sequence[Slots]) -> dict[str, Tensor]:
+    """Tensors by name, "slots.3.keys", as files have them."""
+    return {
+        f"{PREFIX}{layer}.{name}": tensor.contiguous()
+        for layer, slots in enumerate(layers)
+        for name, tensor in slots.tensors().items()
+    }
+
+
+def unpack_slots(tensors: Mapping[str, Tensor]) -> tuple[list[Slots], dict[str, Tensor]]:
+    """The opposite of `pack_slots`; and the tensors with other names."""
+    layers: dict[int, dict[str, Tensor]] = {}
+    rest: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        if key.startswith(PREFIX):
+            layer, name = key.removeprefix(PREFIX).split(".")
+            layers.setdefault(int(layer), {})[name] = tensor
+        else:
+            rest[key] = tensor
+    return [Slots(**layers[layer]) for layer in sorted(layers)], rest
+
+
+class LayerSlots:
+    """One layer's slots, and what of the window is needed to choose from it. With a size of 0 nothing is ever held.
+
+    Raises ValueError for fewer than none, or a way to choose that isn't there.
+    """
+
+    def __init__(self, size: int, keep: Sequence[str], turn: Turn):
+        if size < 0 or not keep or not set(keep) <= set(WAYS):
+            raise ValueError(f"no {size} slots by {', '.join(keep)}: choose 0 or more, by {', '.join(WAYS)}")
+        self.size, self.keep, self.turn = size, tuple(keep), turn
+        self.held: Slots | None = None
+        self._placed: Tensor | None = None
+        self._queries: list[Tensor] = []
+        self._scale: float | None = None
+        self._sliding: int | None = None
+
+    def __len__(self) -> int:
+        return 0 if self.held is None else self.held.present.shape[-1]
+
+    def copy(self) -> Self:
+        twin = type(self)(self.size, self.keep, self.turn)
+        twin.__dict__.update(self.__dict__)
+        twin._queries = list(self._queries)
+        return twin
+
+    def set(self, held: Slots | None) -> None:
+        self.held, self._placed = held, None
+
+    def clear(self) -> None:
+        """Forgets what was recorded of the window."""
+        self._queries = []
+
+    def select(self, rows: Tensor) -> None:
+        self._queries = [queries[rows] for queries in self._queries]
+        if self.held is not None:
+            self.set(self.held.rows(rows))
+
+    def record(self, queries: Tensor, scale: float | None, sliding: int | None) -> None:
+        """Keeps rotated queries (B, H, N, R), and how they attend, for the next fold."""
+        if self.size and self.keep != ("residual",):
+            self._queries.append(queries.detach())
+        self._scale, self._sliding = scale, sliding
+
+    def before(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """The window's rotated keys and values (B, K, N, …) behind those of the slots."""
+        if self.held is None:
+            return keys, values
+        if self._placed is None:
+            positions = torch.arange(-len(self), 0, device=keys.device)
+            self._placed = rotate(self.held.keys, self.turn(positions, keys.dtype))
+        return torch.cat([self._placed, keys], -2), torch.cat([self.held.values, values], -2)
+
+    def seen(self, window: int) -> Tensor | None:
+        """Which of slots and window are there, (B, S + window); None if all are."""
+        return None if self.held is None or self.held.present.all() else self.held.present_with(window)
+
+    def attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        scale: float | None,
+        sliding: int | None,
+    ) -> Tensor:
+        """softmax(scale·QKᵀ)V over slots and window. query (B, H, N, R), key and value (B, K, window, …) to
+        (B, N, H, V).
+
+        mask (B, 1, N, window): what of the window a query sees; None: all that is not later.
+        """
+        assert self.held is not None
+        held, new, window = len(self), query.shape[2], key.shape[2]
+        key, value = self.before(key, value)
+        places = torch.arange(held + window, device=query.device)
+        asking = places[held + window - new :]
+        if mask is None:
+            mask = sees(asking, places[held:], sliding)
+        else:  # padding before a row's first token stands between it and the slots
+            asking = asking - (mask.cumsum(-1) == 0).sum(-1)
+        seen = sees(asking, places[:held], sliding) & self.held.present[:, None, None]
+        seen = torch.cat([seen, mask.expand(*seen.shape[:-1], -1)], -1)
+        mixed = F.scaled_dot_product_attention(
+            query, key, value, seen, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
+        )
+        return mixed.transpose(1, 2).contiguous()
+
+    def fold(self, keys: Tensor, plain: Tensor, values: Tensor, mask: Tensor, misses: Misses) -> None:
+        """Window and slots are cut back to `size` pairs. The window's keys (B, K, N, R) with and without rotation, its
+        values (B, K, N, V), and mask (B, N): True for tokens, False for padding."""
+        placed, values = self.before(keys, values)
+        present, received = mask, plain.new_zeros(plain.shape[:-1], dtype=torch.float32)
+        if self.held is not None:
+            present = torch.cat([self.held.present, mask], -1)
+            plain = torch.cat([self.held.keys, plain], -2)
+            received = torch.cat([self.held.received, received], -1)
+        if "attention" in self.keep:
+            received = received + self._received(placed, present, mask)
+        scores = {"attention": lambda: received}
+        scores["late"] = lambda: self._received(placed, present, mask & (from_the_end(mask) <= LATE))
+        scores["residual"] = lambda: misses(plain, values, present)
+        index = choose([scores[name]() for name in self.keep], present, self.size)
+        if not index.shape[-1]:
+            return
+        rows = index.clamp(min=0)
+
+        def chosen(pairs: Tensor) -> Tensor:
+            return pairs.gather(2, rows[..., None].expand(-1, -1, -1, pairs.shape[-1]))
+
+        self.set(Slots(chosen(plain), chosen(values), received.gather(2, rows), index[:, 0] >= 0))
+
+    def _received(self, keys: Tensor, present: Tensor, counting: Tensor) -> Tensor:
+        return received(torch.cat(self._queries, 2), keys, present, counting, self._scale, self._sliding)
+
+
+NO_SLOTS = LayerSlots(0, WAYS[:1], lambda positions, dtype: None)
+
+
+def turn_of(decoder: Any, layer: int) -> Turn:
+    """How a decoder's layer rotates positions."""
+    if hasattr(decoder, "rotation"):
+        turn: Turn = decoder.rotation
+        return turn
+    from infinidoc.model import hugging_face
+
+    return hugging_face.turn_of(decoder, layer)
+
+
+def sees(queries: Tensor, keys: Tensor, sliding: int | None) -> Tensor:
+    """Which of the positions `keys` (…, C) one of `queries` (…, N) sees: (…, N, C)."""
+    distance = queries[..., None] - keys[..., None, :]
+    return (distance >= 0) if sliding is None else (distance >= 0) & (distance < sliding)
+
+
+@torch.no_grad()
+def received(
+    query: Tensor, key: Tensor, present: Tensor, counting: Tensor, scale: float | None, sliding: int | None
+) -> Tensor:
+    """Attention that each pair receives (B, K, C), float32, from queries (B, H, N, R), which stand at the end of the
+    keys (B, K, C, R). present (B, C): what is seen at all; counting (B, N): whose attention counts."""
+    rows, heads, tokens, dim = query.shape
+    kv_heads, pairs = key.shape[1:3]
+    total = torch.zeros(rows, kv_heads, pairs, device=key.device)
+    places = present.cumsum(-1)  # without padding
+    for end in range(tokens, 0, -BLOCK):
+        start, last = max(0, end - BLOCK), pairs - tokens + end
+        counts = counting[:, start:end]
+        if not counts.any():
+            continue
+        # Query heads of a group share their keys.
+        block = query[:, :, start:end].reshape(rows, kv_heads, -1, dim)
+        scores = (block @ key[:, :, :last].mT).float() * (dim**-0.5 if scale is None else scale)
+        scores = scores.view(rows, kv_heads, heads // kv_heads, end - start, last)
+        seen = sees(places[:, last - (end - start) : last], places[:, :last], sliding) & present[:, None, :last]
+        weights = scores.masked_fill(~seen[:, None, None], torch.finfo(torch.float32).min).softmax(-1)
+        total[..., :last] += torch.einsum("bkgnc,bn->bkc", weights, counts.float())
+    return total
+
+
+@torch.no_grad()
+def choose(scores: Sequence[Tensor], present: Tensor, size: int) -> Tensor:
+    """Which pairs stay: indices (B, K, up to `size`) in ascending order; −1, first, where a row has fewer.
+
+    scores (B, K, C), each of which fills its share with its highest, of equals the first; present (B, C): the
+    candidates.
+    """
+    order, count = present.cumsum(-1), present.sum(-1, keepdim=True)
+    sinks = min(SINKS, size)
+    recent = min(RECENT, size // 4, size - sinks)
+    stay = (present & ((order <= sinks) | (order > count - recent)))[:, None]
+    candidates, taken = present[:, None], stay.expand_as(scores[0])
+    for share, score in enumerate(scores, 1):
+        budget = sinks + recent + (size - sinks - recent) * share // len(scores)
+        ranked = score.masked_fill(~candidates, float("-inf")).masked_fill(taken, float("inf"))
+        best = ranked.sort(dim=-1, descending=True, stable=True).indices[..., :budget]
+        taken = torch.zeros_like(taken).scatter(-1, best, True) & candidates
+    index = torch.where(taken, torch.arange(taken.shape[-1], device=taken.device), -1)
+    kept = min(size, int(count.max()))
+    return index.sort(-1).values[..., index.shape[-1] - kept :]
+
+
+def from_the_end(mask: Tensor) -> Tensor:
+    """Of each token in mask (B, N), the how manieth of its row it is, counted from the last one: 1."""
+    return mask.flip(-1).cumsum(-1).flip(-1)
+
+
+def rotate(x: Tensor, rotation: Rotation | None) -> Tensor:
+    """Puts the rotary position into x (B, H, N, D); cos and sin (B or 1, N, R) cover its first R ≤ D dimensions."""
+    if rotation is None:
+        return x
+    cos, sin = (part[:, None].to(x.dtype) for part in rotation)
+    turned, rest = x[..., : cos.shape[-1]], x[..., cos.shape[-1] :]
+    left, right = turned.chunk(2, -1)
+    return torch.cat([turned * cos + torch.cat([-right, left], -1) * sin, rest], -1)
