@@ -11,7 +11,7 @@ from infinidoc.cli import render
 from infinidoc.cli.options import JsonOption
 from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
-from infinidoc.evaluation.longcontext.lengths import parse_lengths, short
+from infinidoc.evaluation.longcontext.lengths import parse_lengths, parse_slots, short
 
 if TYPE_CHECKING:
     from infinidoc.evaluation.longcontext.bench import Bench
@@ -38,6 +38,16 @@ ModelOption = Annotated[
 ProseOption = Annotated[
     list[str],
     typer.Option("--prose", metavar="PATH", help="Files or directories to take text from. Default: examples/library."),
+]
+SlotsOption = Annotated[
+    str, typer.Option(help="Also measure memories of so many slots: numbers, separated by commas.", show_default=False)
+]
+KeepOption = Annotated[
+    str,
+    typer.Option(
+        help="Which pairs stay in the slots: those with most attention, with most attention of the latest 128 tokens "
+        "(late), or that the sum gives back worst (residual). Several, separated by commas, share the slots."
+    ),
 ]
 OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the JSON file and the PNG go.")]
 OUT = Path("bench-results")
@@ -114,21 +124,38 @@ measures(
       infinidoc bench babi --lengths 4k,32k,128k,1m --samples 100 --prose ./books
     """,
 )
-measures(
-    "perplexity",
-    "512,1k,2k,4k,8k",
-    20,
-    lambda result: print_perplexity(result),
+
+
+@app.command()
+def perplexity(
+    lengths: LengthsOption = "512,1k,2k,4k,8k",
+    samples: SamplesOption = 20,
+    seed: SeedOption = 0,
+    slots: SlotsOption = "",
+    keep: KeepOption = "attention",
+    prose: ProseOption = [],  # noqa: B006
+    adapter: AdapterOption = None,
+    model: ModelOption = None,
+    out: OutOption = OUT,
+    json: JsonOption = False,
+) -> None:
     """How well the model predicts long documents: by the window alone, with the memory, with all of it in the window.
 
-    Lengths are what was read of a document before the segment that is scored.
+    Lengths are what was read of a document before the segment that is scored. Slots are pairs of key and value that are
+    kept word for word, so many per layer and head; with --adapter none by themselves, else beside the adapter's sum.
 
     Examples:
 
       infinidoc bench perplexity
+
       infinidoc bench perplexity --lengths 1k,8k,64k --prose ./books --samples 50
-    """,
-)
+
+      infinidoc bench perplexity --slots 64,128,256,512 --keep attention,residual --adapter none
+    """
+    sizes, ways = parse_slots(slots, keep)
+    with measuring(lengths, samples, seed, adapter, model, prose) as bench:
+        result = bench.perplexity(read(bench, prose), sizes, ways)
+    report(result, out, json, lambda: print_perplexity(result))
 
 
 @app.command()
@@ -228,7 +255,8 @@ def print_accuracy(result: dict[str, Any], column: str, named: Callable[[Any], s
 def print_perplexity(result: dict[str, Any]) -> None:
     rows = result["rows"]
     systems = list(dict.fromkeys(row["system"] for row in rows))
-    found = {(row["length"], row["system"]): f"{row['perplexity']:.2f}" for row in rows}
+    values = {(row["length"], row["system"]): row["perplexity"] for row in rows}
+    found = {key: f"{value:.2f}{gap_closed(values, *key)}" for key, value in values.items()}
     scored = {row["length"]: f"{row['tokens']:,}" for row in rows}
     lines = [
         [short(length), *(found.get((length, system), "") for system in systems), scored[length]]
@@ -237,6 +265,14 @@ def print_perplexity(result: dict[str, Any]) -> None:
     columns = ["read before", *systems, "tokens scored"]
     render.out.print("Perplexity of the next segment", style="bold")
     render.print_table(columns, lines, columns)
+
+
+def gap_closed(values: dict[tuple[int, str], float], length: int, system: str) -> str:
+    """How much slots win back of what full attention gains over the window alone, in parentheses."""
+    window, full = values[length, "window"], values.get((length, "full"))
+    if not system.endswith("slots") or full is None or full >= window:
+        return ""
+    return f" ({100 * (window - values[length, system]) / (window - full):.0f} %)"
 
 
 def print_memory(result: dict[str, Any]) -> None:

@@ -65,6 +65,10 @@ def test_tables_stand_beside_published_figures(run, book):
     assert "ARMT 145M" in run("babi", "--lengths", "256", "--samples", "1", "--prose", book)[1]
     assert "75 %" in run("needle", "--lengths", "256", "--samples", "1", "--prose", book)[1]
     assert "window" in run("perplexity", "--lengths", "512", "--samples", "1", "--prose", book)[1]
+    slots = ("--slots", "16,8", "--keep", "late,residual")
+    out = run("perplexity", "--lengths", "512", "--samples", "1", "--prose", book, *slots)[1]
+    assert "8 slots" in out
+    assert out.index("8 slots") < out.index("16 slots") < out.index("full")
     out = run("memory", "--lengths", "1k,1m")[1]
     assert "full attention" in out
     assert "115.7 times less" in out
@@ -86,6 +90,9 @@ MISTAKES = [
     (["needle", "--lengths", "1m", "--prose", "book.txt"], "without repetition", 1),
     (["babi", "--prose", "nowhere"], "nowhere", 1),
     (["perplexity", "--lengths", "512,1m", "--prose", "book.txt"], "no document is long enough", 1),
+    (["perplexity", "--slots", "8,many", "--prose", "book.txt"], "'many' is not a number of slots", 1),
+    (["perplexity", "--slots", "0"], "'0' is not a number of slots", 1),
+    (["perplexity", "--keep", "luck"], "can't keep slots by 'luck'", 1),
     (["memory", "--model", "./no-such-model"], "no-such-model", 1),
 ]
 

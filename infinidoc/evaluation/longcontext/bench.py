@@ -56,11 +56,13 @@ class Bench:
         prose.require(text, self.lengths)
         return self._hidden("babi", text.tokens, babi_groups(), published.BABI, prose=_about(text))
 
-    def perplexity(self, text: Prose) -> Result:
-        """The loss of segments of long documents, after so much of them was read. Rows: see `Perplexity.run`."""
-        began, settings = time.perf_counter(), self._settings("perplexity", prose=_about(text))
+    def perplexity(self, text: Prose, slots: Sequence[int] = (), keep: Sequence[str] = ("attention",)) -> Result:
+        """The loss of segments of long documents, after so much of them was read, also behind so many slots. Rows: see
+        `Perplexity.run`."""
+        more: dict[str, Any] = {"slots": list(slots), "keep": list(keep)} if slots else {}
+        began, settings = time.perf_counter(), self._settings("perplexity", prose=_about(text), **more)
         ledger = Ledger(settings)
-        run = Perplexity(Reader(self.base), text, self.samples, self.seed, ledger, self.notify)
+        run = Perplexity(Reader(self.base), text, self.samples, self.seed, ledger, self.notify, slots, keep)
         return _result(run.run(self.lengths), settings, began, run.progress, published.PERPLEXITY)
 
     def _settings(self, benchmark: str, **more: Any) -> dict[str, Any]:

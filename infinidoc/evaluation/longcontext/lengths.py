@@ -1,4 +1,4 @@
-"""Lengths in tokens, as people write them."""
+"""Lengths in tokens and sizes of memories, as people write them."""
 
 import re
 
@@ -25,6 +25,22 @@ def parse_lengths(text: str) -> list[int]:
     if not lengths:
         raise InfinidocError("no length", "write them like this: --lengths 4k,32k,1m")
     return sorted(set(lengths))
+
+
+def parse_slots(sizes: str, keep: str) -> tuple[list[int], list[str]]:
+    """ "256,64", "attention,residual" to [64, 256], ["attention", "residual"].
+
+    Raises InfinidocError for what is no number above 0, or no way to choose.
+    """
+    from infinidoc.model.slots import WAYS  # which imports torch
+
+    numbers, ways = ([part.strip() for part in text.split(",") if part.strip()] for text in (sizes, keep))
+    for number in numbers:
+        if not (number.isascii() and number.isdecimal() and int(number)):
+            raise InfinidocError(f"{number!r} is not a number of slots", "write them like this: --slots 64,256")
+    if not ways or not set(ways) <= set(WAYS):
+        raise InfinidocError(f"can't keep slots by {keep!r}", f"choose one or more of {', '.join(WAYS)}")
+    return sorted({int(number) for number in numbers}), ways
 
 
 def short(length: int) -> str:

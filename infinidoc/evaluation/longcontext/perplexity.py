@@ -1,8 +1,10 @@
 """Perplexity on long documents, by how much of them was read before: what is a memory of it worth?
 
-Documents are cut into segments. A scored segment is read three times, teacher-forced:
+Documents are cut into segments. A scored segment is read in each of these ways, teacher-forced:
 - "window": by itself, with an empty memory;
 - "memory": by itself, with the compressive memory of all earlier segments of its document;
+- "256 slots", if asked for: behind so many slots per layer and KV head (see `model/slots.py`), into which the document
+  was streamed, and the sum where its gates are open;
 - "full": with all the earlier text in the window, where the model's window holds that.
 The same segments for each, so that rows of one length can be compared; rows of different lengths are of different text.
 """
@@ -21,11 +23,11 @@ from infinidoc.evaluation.ledger import Ledger
 from infinidoc.evaluation.longcontext.hidden import BenchProgress, Row
 from infinidoc.evaluation.longcontext.prose import Prose
 from infinidoc.evaluation.longcontext.reader import Reader, stream
+from infinidoc.evaluation.longcontext.streams import SlotStream
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.kernels import State
 
 WINDOW, MEMORY, FULL = "window", "memory", "full"
-SYSTEMS = (WINDOW, MEMORY, FULL)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Perplexity:
     seed: int
     ledger: Ledger
     notify: Callable[[BenchProgress], None] = lambda progress: None
+    slots: Sequence[int] = ()
+    keep: Sequence[str] = ("attention",)
     progress: BenchProgress = field(default_factory=BenchProgress, init=False)
 
     def run(self, lengths: Sequence[int]) -> list[Row]:
@@ -79,7 +83,8 @@ class Perplexity:
         chosen = choose([len(document) for document in documents], lengths, size, self.samples, self.seed)
         by_document = {number: [item for item in chosen if item.document == number] for number in range(len(documents))}
         todo = {number: items for number, items in by_document.items() if not self._done(items)}
-        self.progress = BenchProgress(total=sum(items[-1].index * size for items in todo.values()))
+        streams = 1 + len(self.slots)
+        self.progress = BenchProgress(total=streams * sum(items[-1].index * size for items in todo.values()))
         for number, items in todo.items():
             self._score_document(number, documents[number], items)
         return list(self._rows(lengths, chosen))
@@ -100,10 +105,17 @@ class Perplexity:
         if done > items[0].index:
             done, state = 0, None
         self._advance(done * size, read=False)
+        streams = [SlotStream(self.reader.base, slots, self.keep) for slots in self.slots]
         for item in items:
             state = stream(self.reader, segment, done, item.index, state, checkpoint, self._advance)
             done = item.index
-            self.ledger.put(_name(item), self._score(ids[: done * size], segment(done), state))
+            losses = self._score(ids[: done * size], segment(done), state)
+            for slots, reading in zip(self.slots, streams, strict=True):
+                while reading.segments < done:
+                    reading.read(segment(reading.segments))
+                    self._advance(size)
+                losses[named(slots)] = reading.loss(segment(done), losses["tokens"])
+            self.ledger.put(_name(item), losses)
         checkpoint.remove()
 
     def _advance(self, tokens: int, read: bool = True) -> None:
@@ -129,7 +141,7 @@ class Perplexity:
             found = [self.ledger.get(_name(item)) for item in chosen if item.length == length]
             tokens = sum(losses["tokens"] for losses in found)
             read = round(sum(losses["read"] for losses in found) / len(found))
-            for system in SYSTEMS:
+            for system in (WINDOW, MEMORY, *map(named, self.slots), FULL):
                 if all(system in losses for losses in found):
                     nll = math.fsum(losses[system] for losses in found) / tokens
                     row = {"length": length, "system": system, "nll": nll, "perplexity": math.exp(nll)}
@@ -143,6 +155,11 @@ def loss(model: Any, ids: Sequence[int], scored: int, memory: CompressiveMemory 
     cache = {} if memory is None else {"past_key_values": memory}
     logits: Tensor = model(tokens, logits_to_keep=scored + 1, use_cache=memory is not None, **cache).logits
     return float(torch.nn.functional.cross_entropy(logits[0, :-1].float(), tokens[0, -scored:], reduction="sum"))
+
+
+def named(slots: int) -> str:
+    """The system that has so many slots."""
+    return f"{slots} slots"
 
 
 def _name(item: Scored) -> str:

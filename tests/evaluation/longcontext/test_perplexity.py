@@ -103,6 +103,38 @@ def test_full_attention_is_left_out_where_it_does_not_fit(base, prose):
     assert [row["system"] for row in rows] == ["window", "memory", "full", "window", "memory"]
 
 
+def test_slots_for_all_of_the_text_are_full_attention_and_few_are_less(base, prose):
+    base.model.config.max_position_embeddings = 5000
+    for module in attention_modules(base.model):
+        module.infini.gate_bias.data.fill_(float("-inf"))
+    rows = {(row["length"], row["system"]): row for row in run(base, prose, slots=[16, 5000]).run([512, 2048])}
+    assert [system for length, system in rows if length == 512] == [
+        "window",
+        "memory",
+        "16 slots",
+        "5000 slots",
+        "full",
+    ]
+    for length in (512, 2048):
+        full, all_of_it, few = (rows[length, system] for system in ("full", "5000 slots", "16 slots"))
+        assert all_of_it["nll"] == pytest.approx(full["nll"], rel=1e-4)
+        assert few["nll"] != pytest.approx(full["nll"], rel=1e-3)
+        assert few["nll"] != pytest.approx(rows[length, "window"]["nll"], rel=1e-3)
+
+
+def test_an_interrupted_run_with_slots_goes_on(base, prose):
+    expected = run(base, prose, slots=[16], seed=2).run([512, 2048])
+    ledger = Ledger({"benchmark": "perplexity", "seed": 2, "closed": False})
+    names = sorted(ledger.values, key=lambda name: [int(part) for part in name.split()])
+    for name in names[-2:]:
+        del ledger.values[name]
+    ledger.put(names[0], ledger.values[names[0]])
+    again = run(base, prose, slots=[16], seed=2)
+    for row, wanted in zip(again.run([512, 2048]), expected, strict=True):
+        assert row["nll"] == pytest.approx(wanted["nll"], rel=1e-5)
+    assert again.progress.done == again.progress.total
+
+
 def test_an_interrupted_run_goes_on(base, prose):
     expected = run(base, prose, seed=1).run([512, 2048])
     Ledger({"benchmark": "perplexity", "seed": 1, "closed": False}).file.unlink()
