@@ -45,6 +45,7 @@ def serve(
     try:
         import fastapi  # noqa: F401
         import python_multipart  # noqa: F401
+        import uvicorn  # noqa: F401
     except ImportError as error:
         raise InfinidocError("the server is an extra", "pip install 'infinidoc[serve]'") from error
     from infinidoc.serving.app import create

@@ -14,13 +14,13 @@ from infinidoc.reading import approximate
 
 
 def test_ingest_prints_a_summary_and_what_was_skipped(run, docs):
-    (docs / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+    (docs / "song.mp3").write_bytes(b"ID3\x04\x00\x00\x00\x00")
     code, out, err = run("ingest", "docs")
     assert code == 0
     assert "3 added, 1 skipped" in out
     assert "tokens/s" in out
     assert "compressive state" in out
-    assert err.startswith("skipped docs/picture.png: binary file")
+    assert err.startswith("skipped docs/song.mp3: binary file")
     assert "3 unchanged" in run("ingest", "docs")[1]
 
 

@@ -17,7 +17,7 @@ from infinidoc.reading.collection import QUESTION_TOKENS, Collection
 from tests.documents import samples
 from tests.memory.test_gone import left
 
-DOOR, BREAD = "The code of the cellar door is 7741.", "Bread is baked on Wednesday and Saturday."
+DOOR, BREAD = "The code of the cellar door is oak-7741.", "Bread is baked on Wednesday and Saturday."
 
 
 @pytest.fixture
@@ -44,8 +44,10 @@ def names(collection):
 
 def assert_gone(collection, *secrets):
     """Not cited, not in the log, not in any file; and what is in the memory is what is in the documents."""
-    assert not {"7741"} & {word.strip(".") for source in collection.recall("code?", 50) for word in source.text.split()}
-    assert left(collection.directory, "7741", "cellar door", *secrets) == []
+    assert not {"oak-7741"} & {
+        word.strip(".") for source in collection.recall("code?", 50) for word in source.text.split()
+    }
+    assert left(collection.directory, "oak-7741", "cellar door", *secrets) == []
     state, documents = collection.store.state(), collection.documents()
     assert (state[0].tokens.item() if state else 0) == sum(document.tokens for document in documents)
 
@@ -184,11 +186,11 @@ def test_copies_have_one_place_and_all_their_names(collection, files):
     assert (summary.added, summary.copies, summary.unchanged, summary.tokens) == (0, 3, 2, 0)
     copies = tuple(f"copies/door-{number}.md" for number in range(3))
     answer = collection.ask("What is the code?", top=50, max_tokens=1)
-    (door,) = [source for source in answer.sources if "7741" in source.text]
+    (door,) = [source for source in answer.sources if "oak-7741" in source.text]
     assert (door.document, door.also_in) == ("files/door.txt", copies)
     assert (collection.ingest(["."]).unchanged, len(names(collection))) == (5, 5)
     collection.remove(collection.find("files/door.txt"))
-    (door,) = [source for source in collection.recall("What is the code?", 50) if "7741" in source.text]
+    (door,) = [source for source in collection.recall("What is the code?", 50) if "oak-7741" in source.text]
     assert (door.document, door.also_in) == (copies[0], copies[1:])
     assert len(collection.log()[0].answer.sources) == 2  # the document is still there
     collection.remove(collection.find("copies/*"))

@@ -141,7 +141,8 @@ def test_citations_come_sentence_by_sentence_as_the_text_does():
     citing = Citing(shown, heard.append)
     for piece in text:
         citing.add(piece)
-    assert heard == ["The work on the roof begins on 11 May 2026. [1] "]
+    assert [said for said in heard if said] == ["The work on the roof begins on 11 May 2026. [1] "]
+    assert len(heard) == len(text)  # who listens may end it at any moment
     citing.close()
     assert "".join(heard) == citing.text == cite(text, shown)
     assert citing.all_cited
