@@ -20,11 +20,11 @@ from infinidoc.documents.formats import load as load_file
 from infinidoc.documents.formats import read_document
 from infinidoc.documents.segmentation import split_into_passages
 from infinidoc.memory import tensors
-from infinidoc.model.attention import single_pass
 from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import Begun, Encoder, batches_of, side_by_side, take_seats, window_tokens
 from infinidoc.model.kernels import unpack
 from infinidoc.model.loading import load
+from infinidoc.model.passes import single_pass
 from infinidoc.reading.remembering import HIDDEN, packed
 from infinidoc.reading.removal import ids_of, segments_of
 

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from infinidoc.model.attention import single_pass
 from infinidoc.model.base import BaseModel
 from infinidoc.model.decoder import Model
+from infinidoc.model.passes import single_pass
 
 LAYER = 8  # of SmolLM2's 30: measured best (6 to 10 are close, 12 to 17 worse); its share of other models' depths
 DEPTH = 30

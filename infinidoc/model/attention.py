@@ -12,7 +12,6 @@ Local attention is the model's own, so that with an empty memory, or with closed
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
@@ -29,8 +28,8 @@ CLOSED = float("-inf")  # σ(−∞) = 0: a gate that lets exactly nothing of th
 QUERY_BLOCK = 128  # queries of one row and head at a time: their scores stay in a core's own cache
 
 
-class _Enough(Exception):
-    """Ends a forward pass from within, as soon as all that was wanted of it is known (see `single_pass`)."""
+class Enough(Exception):
+    """Ends a forward pass from within, as soon as all that was wanted of it is known (see `passes.single_pass`)."""
 
 
 class InfiniParameters(nn.Module):
@@ -345,62 +344,6 @@ def is_attached(model: "Model") -> bool:
     return hasattr(attention_modules(model)[0], "infini")
 
 
-def single_pass(
-    model: "Model", ids: Tensor, tap: int | None, remember: range | None = None, begun: Tensor | None = None
-) -> CompressiveMemory:
-    """Token ids (B, N) through the model, for nothing but what comes back: a memory with the window that a fold needs,
-    of the layers that `remember` (None: of all that do); and of layer `tap` what comes into it (B, N, D), in its
-    `incoming`, and what enters its attention, normalised, in its `entering`.
-
-    Nothing above the last layer that is needed runs: without any that remember that is `tap`, which saves most of the
-    model. Nothing below layer `tap` runs if `begun` is what came into it in an earlier pass; then ids only count.
-    Local attention may round differently from the base model's, where that is faster. A model that infini-attention
-    isn't attached to gets it, which changes nothing that it computes.
-    """
-    if not is_attached(model):
-        attach(model)
-    memory, decoder = CompressiveMemory(model), model.get_decoder()
-    layers = memory.layers
-    for index, layer in enumerate(layers):
-        layer.recording = layer.remembers and (remember is None or index in remember)
-        layer.blocked, layer.tapped = True, index == tap
-    layers[max(i for i, layer in enumerate(layers) if layer.tapped or layer.recording)].last = True
-    stands = {i: _Stand(decoder.layers[i], begun) for i in range(tap or 0) if begun is not None}
-    if tap is not None:
-        stands[tap] = _Stand(decoder.layers[tap])
-    with suppress(_Enough):
-        twin = _with_layers(decoder, [stands.get(i, layer) for i, layer in enumerate(decoder.layers)])
-        twin(input_ids=ids, past_key_values=memory, use_cache=True)
-    if tap is not None:
-        layers[tap].incoming = stands[tap].incoming
-    return memory
-
-
-class _Stand(nn.Module):
-    """In the place of a decoder layer for one pass: notes what comes into it; or only hands on what is known to come
-    out of it."""
-
-    def __init__(self, layer: nn.Module, outgoing: Tensor | None = None):
-        super().__init__()
-        self.layer, self.outgoing = layer, outgoing
-        self.incoming: Tensor | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        layer = super().__getattr__("layer")
-        return layer if name == "layer" else getattr(layer, name)
-
-    def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
-        self.incoming = hidden_states
-        return self.layer(hidden_states, *args, **kwargs) if self.outgoing is None else self.outgoing
-
-
-def _with_layers(decoder: Any, layers: list[nn.Module]) -> Any:
-    """The same decoder, weights and all, with these layers for its own: other threads don't see it."""
-    twin = copy.copy(decoder)
-    twin.__dict__["_modules"] = {**decoder._modules, "layers": nn.ModuleList(layers)}
-    return twin
-
-
 def infini_attention(
     module: Any,
     query: Tensor,
@@ -425,7 +368,7 @@ def infini_attention(
         layer.record(unrotate(new, rotation), module.infini.write_weights(hidden))
         layer.slots.record(query, scale, sliding)
     if layer.last:
-        raise _Enough
+        raise Enough
     if layer.slots.held is not None:
         local = layer.slots.attend(query, key, value, mask, scale, sliding)
     elif layer.blocked and mask is None and query.dtype is torch.bfloat16 and query.device.type == "cpu":

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from infinidoc.model.addresses import AddressHead
-from infinidoc.model.attention import CompressiveMemory, attention_modules, single_pass
+from infinidoc.model.attention import CompressiveMemory, attention_modules
 from infinidoc.model.base import BaseModel
 from infinidoc.model.kernels import State
+from infinidoc.model.passes import single_pass
 from infinidoc.model.threads import one_core_each
 
 # Tokens that go through the model side by side. On a CPU every core has a batch of its own: what it works on should
