@@ -6,29 +6,13 @@ import sys
 
 import pytest
 
-from infinidoc import cli
 from infinidoc.cli import bench
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tiny):
+def run(run):
     """Runs `infinidoc bench …` in this process, with the tiny model: (exit code, stdout, stderr)."""
-    monkeypatch.setenv("INFINIDOC_MODEL", str(tiny))
-    if not any(group.name == "bench" for group in cli.app.registered_groups):
-        cli.app.add_typer(bench.app, name="bench")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["infinidoc", "bench", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as exit_:
-            code = exit_.code or 0
-        result = capsys.readouterr()
-        assert "Traceback" not in result.err
-        return code, result.out, result.err
-
-    return run
+    return lambda *arguments: run("bench", *arguments)
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from infinidoc.model.attention import (
     attach,
     attention_modules,
     causal_attention,
-    single_pass,
     unrotate,
 )
 from infinidoc.model.base import load_base
 from infinidoc.model.kernels import KERNELS, State
+from infinidoc.model.passes import single_pass
 from tests.tiny import FAMILIES, tiny_model
 
 WORDS = list(range(3, 60))
