@@ -89,6 +89,11 @@ def reader(
     data: Data = None,
     passes: Annotated[float, typer.Option(min=0.01, help="How often to go over all questions.")] = 1.0,
     minutes: Annotated[float, typer.Option(min=0, help="End after so many minutes instead: ten of a GPU will do.")] = 0,
+    batch: Annotated[int | None, typer.Option(min=1, help="Questions a step; default: 128.")] = None,
+    rank: Annotated[int | None, typer.Option(min=1, help="Of the LoRA factors; default: 32.")] = None,
+    first_layer: Annotated[
+        int | None, typer.Option(min=0, help="The lowest that is trained; default: the one addresses come from.")
+    ] = None,
     seed: Seed = 0,
     precision: Precision = "auto",
     model: ModelOption = None,
@@ -103,12 +108,18 @@ def reader(
       infinidoc train reader --data qa --out runs/reader
 
       infinidoc train reader --data qa --minutes 10 --model qwen2.5-coder-0.5b-instruct --out runs/reader
+
+    Without a GPU, fewer layers and smaller steps see more questions in an hour:
+
+      infinidoc train reader --data qa --minutes 90 --batch 32 --rank 16 --first-layer 12 --out runs/reader
     """
     from infinidoc.training.run import train_reader
 
     fetch(model)
+    changed = {"questions": batch, "rank": rank, "first_layer": first_layer}
+    settings = {name: value for name, value in changed.items() if value is not None}
     with progress() as show:
-        card = train_reader(model, out, data, show, passes, minutes, seed, precision)
+        card = train_reader(model, out, data, show, precision, passes=passes, minutes=minutes, seed=seed, **settings)
     done(card, json)
 
 

@@ -6,7 +6,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,27 +112,31 @@ def train_reader(
     out: Path,
     data: Path | None = None,
     notify: Callable[[str, int, int], None] = lambda *_: None,
-    passes: float = 1.0,
-    minutes: float = 0.0,
-    seed: int = 0,
     precision: str = "auto",
+    **settings: Any,
 ) -> AdapterCard:
     """Trains a reader from the address layer on, or goes on with it if `out` holds its checkpoint, and writes it there.
 
-    `notify` gets what is done, how far it is, and 1,000, which is all. Raises InfinidocError if `out` holds
-    another run.
+    `notify` gets what is done, how far it is, and 1,000, which is all. `settings`: what differs in `reader.Settings`.
+    Raises InfinidocError if `out` holds another run, or the model has no layer to begin with.
     """
     base = loaded(model, precision)
     out.mkdir(parents=True, exist_ok=True)
     questions = gathered(out, data, lambda what: notify(what, 0, 1000))
-    settings = reader.Settings(first_layer=address_layer(base.model), passes=passes, minutes=minutes, seed=seed)
-    trainer = reader.Trainer(base, settings, questions, out)
+    usual = reader.Settings(
+        first_layer=address_layer(base.model), together=1 if base.device.type == "cuda" else reader.TOGETHER
+    )
+    chosen = replace(usual, **settings)
+    layers = len(base.model.get_decoder().layers)
+    if chosen.first_layer >= layers:
+        raise InfinidocError(f"{base.name} has {layers} layers", f"choose a first layer from 0 to {layers - 1}")
+    trainer = reader.Trainer(base, chosen, questions, out)
 
     def show(step: reader.Step) -> None:
         notify(f"loss {step.loss:.2f}, right {step.right:.0%}", round(1000 * min(1.0, step.progress)), 1000)
 
     trainer.train(show)
-    metadata = described(base, settings, [READER], settings.first_layer)
+    metadata = described(base, chosen, [READER], chosen.first_layer)
     run = {"steps": trainer.step, "seconds": round(trainer.seconds)}
     return adapters.save(out, trainer.tensors(), metadata | run, READER_FILE)
 
