@@ -10,7 +10,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.files import cant_write
 from infinidoc.home import home
 from infinidoc.memory.manifest import Manifest
-from infinidoc.memory.records import LOCAL
+from infinidoc.memory.records import LOCAL, uploads_of
 from infinidoc.memory.store import Store
 
 HERE = "."  # what the commands call the project's own collection
@@ -69,10 +69,20 @@ def places() -> list[Place]:
     return [own, *others] if Store.exists(own.directory) else others
 
 
+def with_uploads() -> list[Place]:
+    """The collections in reach that files were uploaded to, also those that aren't made yet."""
+    found = [place(), *map(place, _names(home() / "collections"))]
+    return [one for one in found if uploads_of(one.directory).is_dir()]
+
+
 def named(root: Path, store: type[Manifest]) -> list[str]:
     """The names of what a directory holds of a kind."""
+    return [name for name in _names(root) if store.exists(root / name)]
+
+
+def _names(root: Path) -> list[str]:
     names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-    return [name for name in names if NAME.fullmatch(name) and store.exists(root / name)]
+    return list(filter(NAME.fullmatch, names))
 
 
 def remove(name: str | None) -> Place:

@@ -28,6 +28,7 @@ from infinidoc.serving.shapes import (
     DocumentRow,
     Documents,
     JobBody,
+    JobList,
     Log,
     Passages,
     PlaceBody,
@@ -94,7 +95,7 @@ def _row(name: str, one: Place) -> CollectionRow:
 COUNTED = ("documents", "pages", "tokens")
 
 
-@router.post("/collections/{collection}/search", tags=["asking"], responses=errors(404, 503, 504))
+@router.post("/collections/{collection}/search", tags=["asking"], responses=errors(400, 404, 503, 504))
 async def search(request: Request, name: Name, wanted: SearchRequest, library: TheLibrary, desk: TheDesk) -> Passages:
     """The passages that a question needs, best first: no answer, nothing in the log."""
     collection, scope = await run_in_threadpool(library.to_ask, name), wanted.scope()
@@ -112,7 +113,7 @@ async def search(request: Request, name: Name, wanted: SearchRequest, library: T
     "/collections/{collection}/ask",
     tags=["asking"],
     response_model=AnswerBody,
-    responses=STREAM | errors(404, 502, 503, 504),
+    responses=STREAM | errors(400, 404, 502, 503, 504),
 )
 async def ask(
     request: Request, name: Name, wanted: AskRequest, library: TheLibrary, desk: TheDesk
@@ -165,8 +166,8 @@ def upload(
     """
     jobs.check()
     place = library.place(name, create=True)
-    kept = keep(place.directory, [Upload(file.filename or "", file.file) for file in files])
-    return _job(jobs.begin(name, place.directory, kept, sum(path.stat().st_size for path in kept)))
+    parcel = keep(place.directory, [Upload(file.filename or "", file.file) for file in files])
+    return _job(jobs.begin(name, place.directory, parcel))
 
 
 @router.delete(
@@ -250,13 +251,19 @@ def _job(job: Job) -> JobBody:
     return JobBody.model_validate(job.to_dict())
 
 
+@router.get("/jobs", tags=["documents"], responses=errors())
+def job_list(jobs: TheJobs) -> JobList:
+    """Uploads that are read or wait for it, and those that have ended since the server began."""
+    return JobList(jobs=[_job(job) for job in jobs.all()])
+
+
 @router.get("/jobs/{job}", tags=["documents"], responses=errors(404))
 def job_state(job: JobId, jobs: TheJobs) -> JobBody:
     """How far an upload is."""
     return _job(jobs.find(job))
 
 
-@router.delete("/jobs/{job}", tags=["documents"], responses=errors(404))
+@router.post("/jobs/{job}/stop", tags=["documents"], responses=errors(404))
 def stop(job: JobId, jobs: TheJobs) -> JobBody:
     """Stops reading an upload: what was read by then stays in the collection."""
     found = jobs.find(job)

@@ -32,6 +32,7 @@ def create(library: Library, host: str = "127.0.0.1", token: str | None = None, 
         app.state.library = library
         threads = THREADS if is_endpoint(library.reader) else 1
         app.state.desk, app.state.jobs = desk or Desk(threads), Jobs(library)
+        app.state.jobs.resume()
         yield
         app.state.jobs.close()
         app.state.desk.close()

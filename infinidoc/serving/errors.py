@@ -98,7 +98,9 @@ def install(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = max(error.errors(), key=lambda one: len(one["loc"]))  # of a union's: the one that came furthest
         where = ".".join(str(part) for part in first["loc"] if part != "body")
-        return respond(422, problem(422, f"{where}: {first['msg']}" if where else str(first["msg"]), where or None))
+        unknown = first["type"] == "extra_forbidden"
+        what = "there is no such field: /openapi.json describes those that there are" if unknown else str(first["msg"])
+        return respond(422, problem(422, f"{where}: {what}" if where else what, where or None))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:

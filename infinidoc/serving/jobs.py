@@ -3,7 +3,7 @@
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -28,14 +28,15 @@ State = Literal["waiting", "reading", "done", "stopped", "failed"]
 class Job:
     """Some files on their way into a collection."""
 
-    def __init__(self, collection: str, directory: Path, files: list[Path], size: int):
-        self.id, self.collection, self.files = secrets.token_urlsafe(12), collection, files
+    def __init__(self, collection: str, directory: Path, parcel: uploads.Parcel):
+        self.id, self.collection, self.parcel = secrets.token_urlsafe(12), collection, parcel
         self._directory = directory
         self.state: State = "waiting"
-        self.progress = IngestProgress(files=len(files), bytes_total=size)
+        size = sum(file.stat().st_size for file in parcel.files)
+        self.progress = IngestProgress(files=len(parcel.files), bytes_total=size)
         self.summary: Summary | None = None
         self.error: dict[str, Any] | None = None
-        self._stop = Event()
+        self._stop, self._postponed = Event(), False
 
     @property
     def ended(self) -> bool:
@@ -47,12 +48,25 @@ class Job:
         if self.state == "waiting":
             self.state = "stopped"
 
-    def run(self, library: Library) -> None:
-        """In a thread of its own."""
-        if self._stop.is_set():
-            self.state = "stopped"
-            return
-        self.state = "reading"
+    def postpone(self) -> None:
+        """Ends it soon, and leaves what was not read to the next server."""
+        self._postponed = True
+        self.stop()
+
+    def run(self, library: Library, others: Callable[[], Set[Path]]) -> None:
+        """In a thread of its own. Its files that are no documents then go, but for those that `others` await."""
+        end: State = "stopped"
+        if not self._stop.is_set():
+            self.state = "reading"
+            end = self._read(library)
+        if not self._postponed:
+            with suppress(InfinidocError):  # nobody knows what it holds: nothing is lost
+                uploads.discard(self._directory, self._unread(others()))
+            self.parcel.settle()
+        self.state = end
+
+    def _read(self, library: Library) -> State:
+        """How it ended."""
 
         def notify(progress: IngestProgress) -> None:
             self.progress = replace(progress)
@@ -61,27 +75,25 @@ class Job:
             with library.models.turn.of_others():  # questions go first
                 pass
 
-        end: State = "stopped"
         try:
             with library.open(self.collection, create=True) as collection:
-                self.summary, end = collection.ingest(self.files, notify=notify), "done"
+                self.summary = collection.ingest(self.parcel.files, notify=notify)
+                return "done"
         except Stopped as stopped:
             self.summary = stopped.summary
         except KeyboardInterrupt:  # before anything was read
             pass
         except Exception as error:
-            (_, self.error), end = described(error), "failed"
-        self._discard_unread()
-        self.state = end
+            self.error = described(error)[1]
+            return "failed"
+        return "stopped"
 
-    def _discard_unread(self) -> None:
-        """Of its files only those stay that are documents now."""
-        held: Collection[str] = ()
-        with suppress(InfinidocError):  # nobody knows what it holds: nothing is lost
-            if Store.exists(self._directory):
-                with Store.open(self._directory) as store:
-                    held = set(map(file_of, store.files_read()))
-            uploads.discard(self._directory, [file for file in self.files if str(file) not in held])
+    def _unread(self, others: Set[Path]) -> list[Path]:
+        held: set[str] = set()
+        if Store.exists(self._directory):
+            with Store.open(self._directory) as store:
+                held = set(map(file_of, store.files_read()))
+        return [file for file in self.parcel.files if str(file) not in held and file not in others]
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -123,18 +135,32 @@ class Jobs:
         self._pool, self._others = ThreadPoolExecutor(1, "job"), ThreadPoolExecutor(1, "change")
         self._jobs: dict[str, Job] = {}
 
-    def begin(self, collection: str, directory: Path, files: list[Path], size: int) -> Job:
-        job = Job(collection, directory, files, size)
+    def resume(self) -> None:
+        """Reads what was uploaded to a server that ended, or was ended, before it was read."""
+        for name, place in self._library.with_uploads().items():
+            with suppress(OSError):  # a directory that may not be written to: nothing is lost
+                for parcel in uploads.awaited(place.directory):
+                    self.begin(name, place.directory, parcel)
+
+    def begin(self, collection: str, directory: Path, parcel: uploads.Parcel) -> Job:
+        job = Job(collection, directory, parcel)
         self._jobs[job.id] = job
-        self._pool.submit(job.run, self._library)
-        for old in [one for one in self._jobs.values() if one.ended][:-KEPT]:
-            del self._jobs[old.id]
+        self._pool.submit(job.run, self._library, lambda: self._awaited(job))
+        for old in [one for one in self.all() if one.ended][KEPT:]:
+            self._jobs.pop(old.id, None)
         return job
+
+    def _awaited(self, but: Job) -> Set[Path]:
+        return {file for job in self.all() if job is not but and not job.ended for file in job.parcel.files}
 
     def check(self) -> None:
         """Raises Refused if too many wait already."""
-        if sum(not job.ended for job in self._jobs.values()) >= WAITING:
+        if sum(not job.ended for job in self.all()) >= WAITING:
             raise busy(f"{WAITING} uploads are waiting already")
+
+    def all(self) -> list[Job]:
+        """Newest first."""
+        return list(self._jobs.values())[::-1]
 
     def find(self, identifier: str) -> Job:
         """Raises Unknown."""
@@ -143,14 +169,14 @@ class Jobs:
         return self._jobs[identifier]
 
     def reads_into(self, collection: str) -> bool:
-        return any(job.collection == collection and not job.ended for job in self._jobs.values())
+        return any(job.collection == collection and not job.ended for job in self.all())
 
     def do(self, work: Callable[[], None]) -> "asyncio.Future[None]":
         """Has something else done that changes a collection."""
         return asyncio.wrap_future(self._others.submit(work))
 
     def close(self) -> None:
-        for job in self._jobs.values():
-            job.stop()
+        for job in self.all():
+            job.postpone()
         for pool in (self._pool, self._others):
             pool.shutdown(cancel_futures=True)

@@ -6,7 +6,7 @@ from threading import Lock
 
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.manifest import MANIFEST
-from infinidoc.memory.places import HERE, Place, place, places, require
+from infinidoc.memory.places import HERE, Place, place, places, require, with_uploads
 from infinidoc.memory.records import uploads_of
 from infinidoc.reading.answers import display
 from infinidoc.reading.collection import Collection
@@ -35,6 +35,11 @@ class Library:
         """Those that there are, by what clients call them."""
         there = {_id(one): one for one in places()}
         return {name: there.get(name, one) for name, one in self._only.items()} if self._only else there
+
+    def with_uploads(self) -> dict[str, Place]:
+        """Those that files were uploaded to, also if they are not made yet."""
+        there = {_id(one): one for one in with_uploads()}
+        return {name: one for name, one in there.items() if not self._only or name in self._only}
 
     def place(self, name: str, create: bool = False) -> Place:
         """Raises Unknown if there is none; with `create` one that can be made will do."""

@@ -48,7 +48,7 @@ def model(model: Annotated[str, PathParameter(description="A collection's id.")]
     return ModelRow(id=model)
 
 
-@router.post("/chat/completions", response_model=ChatResponse, responses=STREAM | errors(404, 502, 503, 504))
+@router.post("/chat/completions", response_model=ChatResponse, responses=STREAM | errors(400, 404, 502, 503, 504))
 async def chat_completions(
     request: Request, wanted: ChatRequest, library: TheLibrary, desk: TheDesk
 ) -> ChatResponse | EventStream:

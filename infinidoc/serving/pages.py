@@ -31,6 +31,7 @@ UNITS = 1 << 20  # of a page's width and height: PDFium gives places on it as wh
 _NAMES = re.compile(r"(?:^|(?<=; ))[^:;]{1,80}: ")  # of columns, before the values of a row
 
 NOWHERE = "These words can't be found on the page itself, which is shown unmarked."
+PICTURE = "This page is a picture: the words that were read from it (OCR) can't be marked on it."
 PARTLY = "Only some of these words can be found on the page itself."
 
 
@@ -80,7 +81,8 @@ def find(source: pypdfium2.PdfDocument, index: int, excerpt: Excerpt) -> tuple[t
         boxes = tuple(box for box in (_as_shown(page, *line) for line in lines) if box)
     covered = sum(letters for _, _, letters in found)
     if not boxes or covered < ENOUGH * wanted:
-        return (), NOWHERE if excerpt.words else ""
+        written = any(not sign.character.isspace() for sign in signs)
+        return (), (NOWHERE if written else PICTURE) if excerpt.words else ""
     return boxes, PARTLY if covered < wanted else ""
 
 

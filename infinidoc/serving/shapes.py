@@ -1,6 +1,6 @@
 """What is sent and what comes back, as the OpenAPI document describes it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,9 +21,9 @@ Top = Annotated[int, Field(ge=1, le=50)]
 
 
 class Body(BaseModel):
-    """What clients send: a number is no string, and no truth."""
+    """What clients send: a number is no string, and no truth; a field that isn't there is a mistake."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class Within(Body):
@@ -172,14 +172,33 @@ class JobBody(BaseModel):
     error: Problem | None
 
 
+class JobList(BaseModel):
+    jobs: list[JobBody] = Field(description="Newest first: all that go on, and the last hundred that have ended.")
+
+
 class TextPart(Body):
     type: Literal["text"]
     text: str
+    cache_control: Any = None
+    prompt_cache_breakpoint: Any = None
+
+
+class TextFormat(Body):
+    type: Literal["text"]
 
 
 class Message(Body):
+    """Beside a role and what was said, what OpenAI's API and its clients put into a message of their own."""
+
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart] | None = None
+    name: Any = None
+    refusal: Any = None
+    annotations: Any = None
+    audio: Any = None
+    function_call: Any = None
+    tool_calls: Any = None
+    reasoning_content: Any = None
 
     @property
     def text(self) -> str:
@@ -189,11 +208,52 @@ class Message(Body):
 
 class StreamOptions(Body):
     include_usage: bool = False
+    include_obfuscation: Any = None
 
 
-class ChatRequest(Body):
+class PassedOver(Body):
+    """What OpenAI's clients send, or those of servers in its style, and an answer from documents has no use for."""
+
+    audio: Any = None
+    cache_prompt: Any = None
+    chat_template_kwargs: Any = None
+    frequency_penalty: Any = None
+    function_call: Any = None
+    functions: Any = None
+    logit_bias: Any = None
+    logprobs: Any = None
+    metadata: Any = None
+    min_p: Any = None
+    modalities: Any = None
+    moderation: Any = None
+    parallel_tool_calls: Any = None
+    prediction: Any = None
+    presence_penalty: Any = None
+    prompt_cache_key: Any = None
+    prompt_cache_options: Any = None
+    prompt_cache_retention: Any = None
+    reasoning_effort: Any = None
+    repeat_penalty: Any = None
+    repetition_penalty: Any = None
+    safety_identifier: Any = None
+    seed: Any = None
+    service_tier: Any = None
+    stop: Any = None
+    store: Any = None
+    temperature: Any = None
+    tool_choice: Any = None
+    tools: Any = None
+    top_k: Any = None
+    top_logprobs: Any = None
+    top_p: Any = None
+    user: Any = None
+    verbosity: Any = None
+    web_search_options: Any = None
+
+
+class ChatRequest(PassedOver):
     """As OpenAI's API has it. The last user message is the question; those before are what it may lean on. System
-    messages and sampling options are not looked at: the answer is read from the documents."""
+    messages, tools and sampling options are not looked at: the answer is read from the documents."""
 
     model: str = Field(description="A collection.")
     messages: list[Message] = Field(min_length=1, max_length=1_000)
@@ -202,6 +262,7 @@ class ChatRequest(Body):
     max_tokens: int | None = Field(None, ge=1, description="At most 4,096 are given.")
     max_completion_tokens: int | None = Field(None, ge=1)
     n: Literal[1] | None = None
+    response_format: TextFormat | None = Field(None, description="Answers are text.")
     infinidoc: Options = Field(default_factory=lambda: Options.model_validate({}), description="How it is answered.")
 
 

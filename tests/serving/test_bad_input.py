@@ -33,10 +33,12 @@ def test_questions_that_are_none_are_refused(server):
         ({"question": "What?", "type": ["pdf"]}, "no document of type pdf"),
         ({"question": "What?", "in": ["nowhere/"]}, "no document matches"),
         ({"question": "What?", "in": ["["] * 101}, "in"),
+        ({"question": "What?", "tpo": 2}, "tpo: there is no such field"),
+        ({"question": "What?", "in_": ["log-00.txt"]}, "in_: there is no such field"),
     ):
-        for path in (ASK, "/api/collections/ships/search"):
-            for stream in (False, True):
-                reply = server("POST", path, {**body, "stream": stream})
+        for path, ways in ((ASK, ({"stream": True}, {})), ("/api/collections/ships/search", ({},))):
+            for way in ways:
+                reply = server("POST", path, {**body, **way})
                 assert reply.status == 422, (body, path)
                 assert word in reply.error["message"]
     assert (
@@ -77,7 +79,7 @@ def test_other_methods_and_places_are_refused(server):
         ("GET", "/docs", 404),
         ("GET", "/api/jobs/nothing", 404),
         ("GET", "/api/jobs/nothing/events", 404),
-        ("DELETE", "/api/jobs/nothing", 404),
+        ("POST", "/api/jobs/nothing/stop", 404),
         ("GET", "/api/collections/ships/documents/999/place?start=0&end=1", 404),
         ("GET", "/api/collections/ships/documents/0/place?start=0&end=1", 422),
         ("GET", f"/api/collections/ships/documents/{1 << 63}/place?start=0&end=1", 422),

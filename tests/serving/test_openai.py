@@ -2,6 +2,7 @@
 
 import openai
 import pytest
+from openai.types.chat import completion_create_params
 
 from infinidoc.reading.collection import Collection
 from infinidoc.serving.openai import SOURCES, conversation
@@ -84,6 +85,23 @@ def test_only_documents_in_the_scope_are_read(client):
     assert {source["document"].rpartition("/")[2] for source in reply.infinidoc["sources"]} == {"log-01.txt"}
 
 
+def test_what_clients_send_and_nobody_needs_here_is_passed_over(client):
+    """All that OpenAI's own client can send, and what those of llama.cpp and vLLM add."""
+    known = completion_create_params.CompletionCreateParamsStreaming.__annotations__
+    known |= completion_create_params.CompletionCreateParamsBase.__annotations__
+    looked_at = ("model", "messages", "n", "response_format", "max_tokens", "max_completion_tokens")
+    sent = {name: "x" for name in known if name not in (*looked_at, "stream", "stream_options")}
+    sent |= {"top_k": 40, "min_p": 0.1, "repeat_penalty": 1.1, "response_format": {"type": "text"}}
+    plain, laden = asked(client), asked(client, extra_body=sent)
+    assert laden.choices[0].message.content == plain.choices[0].message.content
+    messages = [
+        {"role": "user", "content": "What does the Amalia carry?", "name": "Sam"},
+        {**plain.choices[0].message.model_dump(), "tool_calls": []},
+        {"role": "user", "content": [{"type": "text", "text": QUESTION, "cache_control": {"type": "ephemeral"}}]},
+    ]
+    assert client.chat.completions.create(model="ships", messages=messages).choices[0].message.content
+
+
 def said(content):
     return {"messages": [{"role": "user", "content": content}]}
 
@@ -100,6 +118,9 @@ WRONG = [
     ({"max_tokens": 0}, INVALID, "max_tokens"),
     ({"extra_body": {"infinidoc": {"since": "yesterday"}}}, INVALID, "no date"),
     ({"extra_body": {"infinidoc": {"type": ["pdf"]}}}, INVALID, "pdf"),
+    ({"extra_body": {"infinidoc": {"tpo": 2}}}, INVALID, "infinidoc.tpo: there is no such field"),
+    ({"extra_body": {"infinidocs": {"top": 2}}}, INVALID, "infinidocs: there is no such field"),
+    ({"response_format": {"type": "json_object"}}, INVALID, "response_format"),
 ]
 
 

@@ -13,6 +13,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from infinidoc import Collection
+from infinidoc.documents.formats.pdf import opened
 from infinidoc.errors import InfinidocError
 from infinidoc.serving import pages
 from infinidoc.serving.places import page_png, place
@@ -188,6 +189,13 @@ def test_words_that_stand_elsewhere_leave_the_page_unmarked_and_it_says_so(read)
     write("lease.pdf", draw)
     found = shown(read("lease.pdf"), "Grounds for the lease of the northern meadow")
     assert (found.page, found.boxes, found.note) == (1, (), pages.NOWHERE)
+
+
+def test_a_scan_is_shown_as_one():
+    """What was read by OCR stands nowhere on the page."""
+    write("scan.pdf", lambda canvas: canvas.rect(72, 72, 200, 200))
+    with opened(Path("scan.pdf").read_bytes()) as source:
+        assert pages.find(source, 0, pages.Excerpt("", ROOF, "")) == ((), pages.PICTURE)
 
 
 def test_pages_are_numbered_as_in_the_file(read):

@@ -4,13 +4,14 @@ import errno
 import io
 import shutil
 import threading
+import time
 import zipfile
 
 import pytest
 
 from infinidoc.errors import InfinidocError, Unwritable
 from infinidoc.memory import places
-from infinidoc.memory.uploads import LONGEST, relative_path
+from infinidoc.memory.uploads import LONGEST, Upload, keep, relative_path
 from infinidoc.reading import run
 from infinidoc.reading.collection import Collection
 from tests.serving.conftest import multipart, served
@@ -223,13 +224,72 @@ def test_a_job_can_be_stopped_and_keeps_what_was_read(server, held, home):
     assert server("GET", f"/api/jobs/{job}").json["state"] == "reading"
     reply = server("DELETE", "/api/collections/ships/documents/1")
     assert (reply.status, reply.error["code"]) == (409, "conflict")
-    assert server("DELETE", f"/api/jobs/{job}").status == 200
+    assert server("POST", f"/api/jobs/{job}/stop").status == 200
     go_on.set()
     *_, (name, summary) = server.events("GET", f"/api/jobs/{job}/events")
     assert (name, server("GET", f"/api/jobs/{job}").json["state"]) == ("done", "stopped")
     rows = server("GET", "/api/collections/ships/documents").json["documents"]
     assert summary["added"] == len(rows) - 3 < 5
     assert len(everything(home / "collections" / "ships" / "uploads")) == summary["added"]
+
+
+def test_jobs_are_listed_newest_first(server):
+    assert server("GET", "/api/jobs").json == {"jobs": []}
+    for name in ("x.txt", "y.txt"):
+        server.read_in("ships", {name: TEXT})
+    newest, oldest = server("GET", "/api/jobs").json["jobs"]
+    assert (newest["summary"]["copies"], oldest["summary"]["added"]) == (1, 1)
+    assert newest == server("GET", f"/api/jobs/{newest['job']}").json
+
+
+def test_a_job_that_is_stopped_before_it_begins_leaves_only_what_another_one_reads(server, held, home):
+    there, go_on = held
+    first = server.upload("ships", {"1.txt": TEXT, "2.txt": TEXT + b"2"}).json["job"]
+    assert there.wait(60)
+    stopped = server.upload("ships", {"x.txt": b"tea", "y.txt": b"wine"}).json["job"]
+    last = server.upload("ships", {"y.txt": b"The Zenobia carries wine."}).json["job"]
+    assert server("POST", f"/api/jobs/{stopped}/stop").json["state"] == "stopped"
+    go_on.set()
+    for job in (first, last):
+        assert server.events("GET", f"/api/jobs/{job}/events")[-1][0] == "done"
+    assert everything(home / "collections" / "ships" / "uploads") == ["1.txt", "2.txt", "y.txt"]
+
+
+def test_what_a_server_that_was_killed_had_not_read_is_read_by_the_next_one(lenient, home):
+    """Also if the collection was not made yet, and a file only half there."""
+    directory = home / "collections" / "new"
+    parcel = keep(directory, [Upload("sub/x.txt", io.BytesIO(TEXT)), Upload("y.txt", io.BytesIO(b"tea"))])
+    parcel.files[1].rename(directory / "uploads" / ".y.txt.01ab.tmp")
+    assert parcel.note.exists()
+    with served(only=["other"]) as client:
+        assert client("GET", "/api/jobs").json == {"jobs": []}
+    with served() as client:
+        (job,) = client("GET", "/api/jobs").json["jobs"]
+        assert client.events("GET", f"/api/jobs/{job['job']}/events")[-1][1]["added"] == 1
+        (row,) = client("GET", "/api/collections/new/documents").json["documents"]
+        assert row["document"] == "sub/x.txt"
+    assert everything(directory / "uploads") == ["sub", "sub/x.txt"]
+
+
+def test_a_server_that_ends_leaves_what_it_has_not_read_to_the_next_one(ships, held, home):
+    there, go_on = held
+    with served() as client:
+        client.upload("ships", {"1.txt": TEXT, "2.txt": TEXT + b"2"})
+        assert there.wait(60)
+        waiting = client.upload("ships", {"3.txt": TEXT + b"3"}).json["job"]
+        jobs = client.app.state.jobs
+        ending = threading.Thread(target=jobs.close)
+        ending.start()
+        while not jobs.find(waiting).ended:
+            time.sleep(0.01)
+        go_on.set()
+        ending.join()
+    with served() as client:
+        for job in client("GET", "/api/jobs").json["jobs"]:
+            client.events("GET", f"/api/jobs/{job['job']}/events")
+    assert everything(home / "collections" / "ships" / "uploads") == ["1.txt", "2.txt", "3.txt"]
+    with Collection.open("ships") as collection:
+        assert len(collection.documents()) == 3 + 3
 
 
 def test_a_job_that_fails_says_why_and_keeps_nothing(server, monkeypatch, home):
@@ -248,3 +308,4 @@ def test_a_job_that_fails_says_why_and_keeps_nothing(server, monkeypatch, home):
     reply = server.upload("ships", {"y.txt": TEXT})
     assert reply.status == 409
     assert "no space left" in reply.error["message"]
+    assert not (home / "collections" / "ships" / "uploads").exists()

@@ -86,7 +86,7 @@ async function add(chosen) {
         const job = await send(parcel, id, sending, halt);
         stop = () => {
           halt();
-          api.remove(`/api/jobs/${job}`).catch(() => {});
+          api.post(`/api/jobs/${job}/stop`).catch(() => {});
         };
         for await (const { event, data } of api.events("GET", `/api/jobs/${job}/events`)) {
           if (event === "progress") showReading(data, sent, bytes, total, began);
