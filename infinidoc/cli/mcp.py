@@ -48,8 +48,11 @@ def mcp(
         from infinidoc.serving.mcp import create
     except ImportError as error:
         raise InfinidocError("this needs the SDK of MCP", "pip install 'infinidoc[mcp]'") from error
+    from infinidoc.memory.places import existing
     from infinidoc.serving.library import Library
 
+    for name in collection or ():
+        existing(name)  # complains now: whoever started an agent does not see what that is told later
     library = Library(collection or (), wanted_reader(reader))
     server = create(library)
     try:

@@ -17,9 +17,8 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         "-m",
-        envvar="INFINIDOC_MODEL",
         help=f"The base model of a new collection: {', '.join(EMBEDDED)}, a directory, or a hub id; "
-        f"default: {DEFAULT}.",
+        f"default: INFINIDOC_MODEL, else {DEFAULT}.",
     ),
 ]
 AdapterOption = Annotated[

@@ -48,10 +48,15 @@ def serve(
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise InfinidocError("the server is an extra", "pip install 'infinidoc[serve]'") from error
+    from infinidoc.memory import places
+    from infinidoc.memory.store import Store
     from infinidoc.serving.app import create
     from infinidoc.serving.library import Library
 
     reader = wanted_reader(reader)
+    for name in collection or ():
+        if not Store.exists(places.place(name).directory):
+            render.note(f"there is no collection {name} yet: the first upload to it makes it")
     token, is_new = wanted_token(host)
     run(create(Library(collection or (), reader), host, token), host, port, f"#token={token}" if is_new else "")
 

@@ -1,6 +1,5 @@
 """A task as people use it: open it, learn examples, predict."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -90,10 +89,7 @@ class Task:
         """The name of the base model: the one asked for, else the one that the task was learnt with."""
         from infinidoc.model.base import base_name
 
-        wanted = self._wanted_model or os.environ.get("INFINIDOC_MODEL")
-        if not wanted and TaskStore.exists(self.directory):
-            wanted = self.store.identity.model
-        return base_name(wanted)
+        return base_name(self._wanted_model, self.store.identity.model if TaskStore.exists(self.directory) else None)
 
     def load(self) -> "BaseModel":
         """Loads the base model now (pulling it first if need be), rather than at the first need.

@@ -121,9 +121,12 @@ class BaseModel:
         return opening, closing
 
 
-def base_name(name: str | None = None) -> str:
-    """The name itself, or `INFINIDOC_MODEL`, or the embedded default."""
-    return name or os.environ.get("INFINIDOC_MODEL") or DEFAULT
+def base_name(name: str | None = None, read_with: str | None = None) -> str:
+    """The name itself, or what something was `read_with`, unless that directory has gone; else `INFINIDOC_MODEL`, or
+    the embedded default."""
+    if read_with and (not os.path.isabs(read_with) or os.path.isdir(read_with)):
+        name = name or read_with
+    return name or os.environ.get("INFINIDOC_MODEL") or read_with or DEFAULT
 
 
 def find(name: str | None = None) -> Path | None:

@@ -1,6 +1,5 @@
 """The model that a collection is read and asked with."""
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from weakref import ref
@@ -35,8 +34,7 @@ class OwnModel:
         """The base model's: the one asked for, else the one that the collection was read with."""
         from infinidoc.model.base import base_name
 
-        chosen = self._wanted_model or os.environ.get("INFINIDOC_MODEL")
-        return base_name(chosen or (identity.model if identity else None))
+        return base_name(self._wanted_model, identity.model if identity else None)
 
     def load(
         self, identity: Identity | None, to_write: bool, to_remember: bool = False, to_search: bool = False

@@ -183,10 +183,12 @@ def test_an_empty_collection_is_named(filled):
 def test_another_model_is_named(filled, monkeypatch, tmp_path):
     from tests.tiny import tiny_model
 
-    monkeypatch.setenv("INFINIDOC_MODEL", str(tiny_model(tmp_path / "other", seed=3)))
-    code, _, err = filled("ask", "Which ship?")
+    other = tiny_model(tmp_path / "other", seed=3)
+    code, _, err = filled("ingest", "docs", "--model", other)
     assert code == 1
     assert "was read with the model" in err
+    monkeypatch.setenv("INFINIDOC_MODEL", str(other))  # which is for new ones
+    assert filled("ingest", "docs")[0] == filled("ask", "Which ship?")[0] == 0
 
 
 LIGHT = """

@@ -60,6 +60,17 @@ def test_a_token_that_was_given_is_wanted_and_not_printed():
         assert asked(port, {"Authorization": "Bearer sesame"}) == 200
 
 
+def test_a_collection_that_is_not_there_is_no_surprise(run):
+    code, out, err = run("mcp", "--collection", "nope")
+    assert (code, out) == (1, "")
+    assert err.startswith("infinidoc: there is no collection nope: the named ones are: ")
+    with serving("--collection", "to-come") as (line, process):
+        assert "listens" in line
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=60)[1]
+        assert err == "there is no collection to-come yet: the first upload to it makes it\n"
+
+
 def test_what_can_go_wrong_is_said_in_a_line(run, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -111,11 +111,11 @@ def test_without_it_commands_go_on(shell, monkeypatch):
     assert not list(Path(os.environ["XDG_RUNTIME_DIR"]).rglob("*.sock"))
 
 
-def test_one_command_leaves_nothing_to_the_next(shell, tmp_path):
+def test_one_command_leaves_nothing_to_the_next(shell):
     assert shell(*ASK, "--keep", "1m").returncode == 0
-    elsewhere = shell(*ASK, env={**os.environ, "INFINIDOC_MODEL": str(tmp_path / "nothing-there")})
-    assert elsewhere.returncode == 1
-    assert "nothing-there" in elsewhere.stderr
+    otherwise = shell(*ASK, env={**os.environ, "INFINIDOC_PRECISION": "fp7"})
+    assert otherwise.returncode == 1
+    assert "fp7" in otherwise.stderr
     assert shell(*ASK).returncode == 0
 
 

@@ -235,7 +235,7 @@ def test_a_model_that_says_nothing_is_said_so(collection, monkeypatch):
     assert answer.sources
 
 
-def test_mistakes_get_a_clear_line(collection, tiny, docs, tmp_path, monkeypatch):
+def test_mistakes_get_a_clear_line(collection, docs, tmp_path):
     with pytest.raises(InfinidocError, match="question is empty"):
         collection.ask("  \n ")
     with pytest.raises(InfinidocError, match="no collection nope"):
@@ -247,9 +247,25 @@ def test_mistakes_get_a_clear_line(collection, tiny, docs, tmp_path, monkeypatch
         for call in (lambda: wrong.ask("Which ship?"), lambda: wrong.ingest([docs])):
             with pytest.raises(InfinidocError, match="was read with the model"):
                 call()
+
+
+def test_the_model_of_the_environment_is_that_of_new_collections(collection, tiny, docs, tmp_path, monkeypatch):
+    other = tiny_model(tmp_path / "other", seed=5)
     monkeypatch.setenv("INFINIDOC_MODEL", str(other))
-    with Collection.open() as wrong, pytest.raises(InfinidocError, match="was read with the model"):
-        wrong.ask("Which ship?")
+    with Collection.open() as there:
+        assert there.ask("Which ship?").sources
+    with Collection.open("new") as new:
+        assert new.model == str(other)
+
+
+def test_a_model_that_was_moved_is_found_by_the_environment(docs, tmp_path, monkeypatch):
+    model = tiny_model(tmp_path / "model", seed=5)
+    with Collection.open("moved", model=str(model)) as collection:
+        collection.ingest([docs])
+    moved = model.rename(tmp_path / "elsewhere")
+    monkeypatch.setenv("INFINIDOC_MODEL", str(moved))
+    with Collection.open("moved") as collection:
+        assert collection.search("Which ship?")
 
 
 def test_what_does_not_fit_the_window_is_left_out(collection):
