@@ -18,9 +18,10 @@ from infinidoc.documents.formats import load, read_document
 from infinidoc.documents.segmentation import PASSAGE_TOKENS
 from infinidoc.errors import InfinidocError
 from infinidoc.model.base import BaseModel
-from infinidoc.reading.answering import NO_ANSWER, refuses
+from infinidoc.reading.answering import refuses
 from infinidoc.reading.answers import Answer, Source, display
 from infinidoc.reading.collection import MAX_TOKENS, TOP
+from infinidoc.reading.phrases import NO_ANSWER
 from infinidoc.reading.readers.local import LocalReader
 from infinidoc.reading.readers.reader import Piece
 from infinidoc.reading.summary import IngestProgress, Summary

@@ -6,9 +6,15 @@ from importlib.resources import files
 
 ARTICLES = frozenset(("a", "an", "the"))
 WORD = re.compile(r"\w+")
-# Words that sentences are held together with, in English, German, French, Spanish and Italian: they say nothing of what
-# a sentence is about.
-FUNCTION = frozenset(files(__package__).joinpath("function_words.txt").read_text("utf-8").split())
+# Words that sentences are held together with, a line for each language: they say nothing of what a sentence is about.
+LANGUAGES = ("en", "de", "fr", "es", "it")
+_OF_LANGUAGE = {
+    name: frozenset(line.split())
+    for name, line in zip(
+        LANGUAGES, files(__package__).joinpath("function_words.txt").read_text("utf-8").splitlines(), strict=True
+    )
+}
+FUNCTION = frozenset().union(*_OF_LANGUAGE.values())
 PREFIX = 5  # characters by which the forms of a word are told to be the same
 JOINTS = ".,:'’"  # between the digits of one number
 # Thai to Khmer, kana and Han: written without a space between words.
@@ -50,6 +56,19 @@ def stem(word: str) -> str:
     """The beginning that the forms of a lower-case word share, more or less."""
     short = word.removesuffix("s").removesuffix("e") if len(word) > 3 else word
     return re.sub(r"y$", "i", short)[:PREFIX]  # city, cities
+
+
+def language(text: str, beside: str = "") -> str:
+    """Which of `LANGUAGES` a text is in, by the words that hold it together.
+
+    Where it has as many of several, what stands `beside` it decides among these, and English where nothing does.
+    """
+    likeliest = list(LANGUAGES)
+    for each in (text, beside):
+        words = WORD.findall(unicodedata.normalize("NFKC", each).casefold())
+        counts = {name: sum(word in _OF_LANGUAGE[name] for word in words) for name in likeliest}
+        likeliest = [name for name in likeliest if counts[name] == max(counts.values())]
+    return likeliest[0]
 
 
 def in_any_number(word: str) -> re.Pattern[str]:

@@ -14,8 +14,6 @@ from infinidoc.model.kernels import State
 from infinidoc.model.loading import has_own_reader
 from infinidoc.model.prompts import ANSWER, EXPLANATION, REFUSAL, Titled, question_prompt, reading_prompt
 
-NOTHING = "Nothing in this collection bears on that question."
-NO_ANSWER = "I can't read an answer from these passages; look at the sources."
 # Shows a model that was never trained for it what a grounded answer looks like: short, and in the text's own words.
 # Asked through its chat template instead, the embedded model rambles; and a base model without one reads this as well.
 EXAMPLE = """The Harwick lighthouse was built in 1874 by Ellen Marsh. \

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from infinidoc.documents.charset import clean
 from infinidoc.documents.discovery import File, Skipped, discover
+from infinidoc.documents.wording import language
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place, existing, place, require
 from infinidoc.memory.records import NO_KERNEL, Citation, Identity, LogEntry, StoredDocument
@@ -256,7 +257,8 @@ class Collection:
         """
         from infinidoc.model.loading import has_own_reader
         from infinidoc.model.prompts import ANSWER, EXPLANATION
-        from infinidoc.reading.answering import NO_ANSWER, NOTHING, refuses
+        from infinidoc.reading.answering import refuses
+        from infinidoc.reading.phrases import NO_ANSWER, NOTHING, InLanguage, in_language
         from infinidoc.reading.readers.reader import ReaderError
         from infinidoc.reading.remembering import how_far
         from infinidoc.reading.search import alike_in, in_pieces, one_by_one
@@ -289,20 +291,24 @@ class Collection:
             on_text(text)
 
         answered, text, name = memory_only or bool(found), "", ""
+        spoken = language(question, " ".join(one.source.text for one in found))
         if answered:
             found = found[: chosen.fits(question, one_by_one(found), max_tokens)]
-            citing = Citing([one.shown for one in found], emit)
-            hand_on, style = (citing.add, EXPLANATION) if long else (emit, ANSWER)
+            saying = InLanguage(spoken, emit)
+            citing = Citing([one.shown for one in found], saying.add)
+            hand_on, style = (citing.add, EXPLANATION) if long else (saying.add, ANSWER)
             try:
                 with self._models.turn.of_others() if isinstance(chosen, Endpoint) else nullcontext():
                     text = chosen.read(question, in_pieces(found), max_tokens, hand_on, style)
                 if long:
                     citing.close(refuses(text))
+                saying.close()
             except ReaderError as error:
                 raise Unanswered(error, [one.source for one in found]) from error
-            name, answered = chosen.name, not refuses(text)
-        if not text:
-            text = NO_ANSWER if answered else NOTHING
+            name, answered, text = chosen.name, not refuses(text), in_language(text, spoken)
+        read = bool(text)
+        if not read:
+            text = in_language(NO_ANSWER if answered else NOTHING, spoken)
             emit(text)
         timings["total"] = time.perf_counter() - began
 
@@ -310,7 +316,7 @@ class Collection:
             return alike_in(self.store, self.load(to_search=True), self.head, question, found)
 
         quotes: list[Quote] = []
-        if answered and text != NO_ANSWER:
+        if answered and read:
             quotes = find_quotes(text, question, [one.shown for one in found], likeness)
         sources = [one.source for one in found]
         cited = {source.path for source in sources}

@@ -6,7 +6,7 @@ from infinidoc.baselines import rag as module
 from infinidoc.baselines.rag import Rag
 from infinidoc.errors import InfinidocError
 from infinidoc.model import loading
-from infinidoc.reading import answering
+from infinidoc.reading import answering, phrases
 from tests.baselines.test_index import Letters
 from tests.reading.library import write_library
 
@@ -83,7 +83,7 @@ def test_passages_stay_within_the_budget(rag, base):
 def test_what_a_reader_does_not_say_is_said_for_it(rag, monkeypatch):
     monkeypatch.setattr(answering, "generate", lambda *_: "")
     answer = rag.ask("Which ship?")
-    assert answer.text == answering.NO_ANSWER
+    assert answer.text == phrases.NO_ANSWER
     assert answer.answered
 
 

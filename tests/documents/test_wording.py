@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from infinidoc.documents.wording import Letters, content, stems
+from infinidoc.documents.wording import LANGUAGES, Letters, content, language, stems
 
 
 def found(text, wanted, articles=True):
@@ -58,3 +58,12 @@ def test_one_and_several_of_a_thing_are_the_same_word():
     one = "wine, date, table, page, house, box, city, invoice, day, boss, Jahr"
     assert stems(one) == stems("wines, dates, tables, pages, houses, boxes, cities, invoices, days, boss, Jahre")
     assert len(set(stems(one))) == 11
+
+
+def test_a_question_tells_its_language_or_what_stands_beside_it_does():
+    told = ("When is it?", "Wann ist das?", "Quand est-ce ?", "¿Cuándo es eso?", "Quando è?")
+    assert tuple(map(language, told)) == LANGUAGES
+    assert language("Was bedeutet F3?") == "en"  # "was" is a word of both
+    assert language("Was bedeutet F3?", "Die Meldung steht für einen Fehler der Pumpe.") == "de"
+    assert language("Who directs it?", "Das Stück wird von ihr geleitet, und die Bühne ist neu.") == "en"
+    assert language("boiler 40") == language("") == "en"

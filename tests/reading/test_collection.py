@@ -11,7 +11,7 @@ import torch
 from infinidoc.errors import InfinidocError
 from infinidoc.model import decoding
 from infinidoc.model.attention import CompressiveMemory, attention_modules
-from infinidoc.reading import answering, search
+from infinidoc.reading import answering, phrases, search
 from infinidoc.reading import collection as collection_module
 from infinidoc.reading.answers import Source
 from infinidoc.reading.collection import Collection
@@ -143,7 +143,7 @@ def test_nothing_relevant_is_said_so_and_nothing_is_generated(collection, monkey
     collection.head.__dict__["threshold"] = 1.1
     monkeypatch.setattr(answering, "generate", None)
     answer = collection.ask("What is the capital of Mongolia?")
-    assert (answer.answered, answer.text, answer.sources) == (False, answering.NOTHING, [])
+    assert (answer.answered, answer.text, answer.sources) == (False, phrases.NOTHING, [])
 
 
 def test_a_removed_or_replaced_document_is_never_cited_again(collection, docs):
@@ -231,7 +231,7 @@ def test_an_answer_ends_with_its_line(collection, monkeypatch):
 def test_a_model_that_says_nothing_is_said_so(collection, monkeypatch):
     monkeypatch.setattr(answering, "generate", lambda *_: "")
     answer = collection.ask("Which ship carries salt?")
-    assert answer.text == answering.NO_ANSWER
+    assert answer.text == phrases.NO_ANSWER
     assert answer.sources
 
 
@@ -298,6 +298,24 @@ def test_a_trained_reader_needs_no_example_and_may_refuse(collection, monkeypatc
     assert answer.sources  # what was read is still there to be looked at
     monkeypatch.setattr(answering, "generate", lambda *_: "the Amalia, not in these waters")
     assert collection.ask("Which ship sank?").answered
+
+
+def test_what_is_said_of_an_answer_is_in_the_questions_language(collection, monkeypatch):
+    said = {"not in these documents": "nicht in diesen Dokumenten", "Yes": "Ja", "Sì": "Ja", "Nord": "Nord", "": None}
+    for text, told in said.items():
+        heard = []
+
+        def generate(base, ids, state, max_tokens, on_text, text=text):
+            for sign in text:
+                on_text(sign)
+            return text
+
+        monkeypatch.setattr(answering, "generate", generate)
+        answer = collection.ask("Welches Schiff ist das, und wo liegt es?", on_text=heard.append)
+        assert "".join(heard) == answer.text == (told or phrases.in_language(phrases.NO_ANSWER, "de"))
+        assert not text or heard[0] == ""  # it may yet become one of them
+    collection.head.__dict__["threshold"] = 1.1
+    assert collection.ask("Où est le port ?").text == phrases.in_language(phrases.NOTHING, "fr") != phrases.NOTHING
 
 
 def test_passages_far_behind_the_best_are_not_read(collection, monkeypatch):

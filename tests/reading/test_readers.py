@@ -8,7 +8,7 @@ import pytest
 
 from infinidoc.errors import InfinidocError
 from infinidoc.model import adapters
-from infinidoc.reading import answering
+from infinidoc.reading import answering, phrases
 from infinidoc.reading import collection as collection_module
 from infinidoc.reading.answers import Unanswered
 from infinidoc.reading.collection import Collection
@@ -122,14 +122,14 @@ def test_an_endpoint_may_refuse(collection):
 
 def test_an_endpoint_that_says_nothing_is_said_so(collection):
     with serving(stream("")) as server:
-        assert collection.ask(QUESTION, reader=server.name).text == answering.NO_ANSWER
+        assert collection.ask(QUESTION, reader=server.name).text == phrases.NO_ANSWER
 
 
 def test_where_nothing_bears_on_the_question_nothing_is_sent(collection):
     collection.head.__dict__["threshold"] = 1.1
     with serving(stream("the Amalia")) as server:
         answer = collection.ask(QUESTION, reader=server.name)
-    assert (answer.text, answer.reader) == (answering.NOTHING, "")
+    assert (answer.text, answer.reader) == (phrases.NOTHING, "")
     assert server.asked == []
 
 

@@ -189,9 +189,10 @@ class Window:
         return "everything is read anew for every question" if self.full else None
 
     def ask(self, question: str) -> "Answer":
-        from infinidoc.reading.answering import NO_ANSWER, fitting_prompt, generate, refuses
+        from infinidoc.reading.answering import fitting_prompt, generate, refuses
         from infinidoc.reading.answers import Answer
         from infinidoc.reading.collection import MAX_TOKENS
+        from infinidoc.reading.phrases import NO_ANSWER
 
         began, first = time.perf_counter(), 0.0
 
