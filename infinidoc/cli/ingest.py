@@ -43,6 +43,14 @@ def ingest(
             "recall and answers with sources stay as they are, but for what the memory adds to them.",
         ),
     ] = True,
+    small_addresses: Annotated[
+        bool,
+        typer.Option(
+            "--small-addresses",
+            help="Have a new collection keep 16 bytes a token to find passages by, rather than 128: questions in other "
+            "words than the text's find their passage first a little less often.",
+        ),
+    ] = False,
     engine: Annotated[
         Literal["here", "ray"],
         typer.Option(help="Where the model runs: here, or on a Ray cluster (ray; see below)."),
@@ -73,7 +81,9 @@ def ingest(
     from infinidoc.reading.collection import Collection
     from infinidoc.reading.summary import Stopped
 
-    with Collection.open(collection, model, adapter=adapter, precision=precision, memory=memory) as target:
+    with Collection.open(
+        collection, model, adapter=adapter, precision=precision, memory=memory, small_addresses=small_addresses
+    ) as target:
         target.discover(paths, include, exclude, sync)  # complains of paths before seconds go into loading the model
         loaded(target, to_write=True)
         with progress() as show:

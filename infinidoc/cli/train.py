@@ -20,8 +20,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="""Train an adapter: what a frozen base model needs to recall, to read and to remember.
 
-    An adapter has up to three parts: addresses and memory, which collections are read with, and a reader, which stands
-    alone. `joined` puts addresses and memory together and trains them on; `finish` and `settle` go further:
+    An adapter has up to three parts: an address head and a reader, which stand alone, and a memory. `joined` trains the
+    memory on, `finish` and `settle` go further:
 
       infinidoc train reader --data qa --out runs/reader
       infinidoc train address-head --out runs/head

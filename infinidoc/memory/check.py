@@ -157,8 +157,9 @@ def forget_damaged(store: Store, faults: Faults) -> None:
 
     Raises Damaged for the one that nothing can bring back.
     """
-    if store.meta("address_head") in faults.files:
-        raise Damaged("the collection's address head is damaged", "remove the collection, and ingest again")
+    for key, what in (("address_head", "address head is"), ("centroids", "centroids are")):
+        if store.meta(key) in faults.files:
+            raise Damaged(f"the collection's {what} damaged", "remove the collection, and ingest again")
     for name in faults.files:
         try:
             (store.directory / name).unlink(missing_ok=True)

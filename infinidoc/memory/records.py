@@ -18,6 +18,8 @@ from infinidoc.model.precision import FP32
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from infinidoc.model.codes import Codes
+
 NO_KERNEL = "none"
 LOCAL = ".infinidoc"  # the directory of a project's own collection
 UPLOADS = "uploads"  # below a collection's directory: files that it has a copy of its own of
@@ -173,9 +175,10 @@ class LogEntry:
 
 @dataclass(frozen=True)
 class AddressBlock:
-    """One address file: `addresses` (rows, 128) int8, memory-mapped; passage i owns rows[i] up to rows[i + 1]."""
+    """One address file: `addresses` (rows, 128) int8, or codes for such, memory-mapped; passage i owns rows[i] up to
+    rows[i + 1]."""
 
-    addresses: Tensor
+    addresses: Tensor | Codes
     passages: list[int]
     rows: list[int]
 

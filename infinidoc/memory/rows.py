@@ -79,6 +79,10 @@ class RowStore(Manifest):
         except Damaged as error:
             raise Damaged(str(error), self.mended_by(self.directory)) from error
 
+    def _named(self, key: str, read: Callable[[Path, str], Found]) -> Found:
+        """What `read` finds in a file that `meta` names."""
+        return self._looked_up(lambda: self._read(self.meta(key) or "", read))
+
     def _looked_up(self, read: Callable[[], Found]) -> Found:
         """What `read` reads. A writer may replace a file between the look-up and the reading: then it is read again."""
         for _ in range(LOOKS):

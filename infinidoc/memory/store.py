@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 from infinidoc.documents.document import Document, Mark
 from infinidoc.files import PRIVATE, replacing
 from infinidoc.memory import tensors, uploads
+from infinidoc.memory.addresses import Addresses
 from infinidoc.memory.backlog import Backlog
 from infinidoc.memory.log import AnswerLog
 from infinidoc.memory.migrations import MIGRATIONS
 from infinidoc.memory.records import (
     LOCAL,
-    AddressBlock,
     HeldFile,
     Identity,
     NewDocument,
@@ -36,7 +36,6 @@ from infinidoc.memory.records import (
     marks_json,
     stored_path,
 )
-from infinidoc.memory.rows import Rows
 
 if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor does
     from torch import Tensor
@@ -46,7 +45,6 @@ if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor d
 Found = TypeVar("Found")
 
 INDEX_SUFFIX = ".faiss"
-ADDRESS_FILE_ROWS = 65_536  # 8 MiB
 
 
 class Memory(Enum):
@@ -55,12 +53,11 @@ class Memory(Enum):
     UNCHANGED = "unchanged"
 
 
-class Store(AnswerLog, Backlog):
+class Store(AnswerLog, Backlog, Addresses):
     """One collection. Open it as often as you like; one `writing()` at a time, readers go on meanwhile."""
 
     kind, made_by, package = "collection", "infinidoc ingest PATH", __package__
     format, migrations = 5, MIGRATIONS
-    owned = Rows("addresses", "passages", "address_files", "tokens", "MIN(id)", ADDRESS_FILE_ROWS)
     suffixes = (tensors.SUFFIX, INDEX_SUFFIX)
 
     @classmethod
@@ -69,12 +66,15 @@ class Store(AnswerLog, Backlog):
         return f"see what is left of it: infinidoc collections check {name}"
 
     @classmethod
-    def create(cls, directory: Path, identity: Identity, address_head: dict[str, Tensor]) -> Self:
-        """An empty collection; one that is there already is opened as it is."""
+    def create(
+        cls, directory: Path, identity: Identity, address_head: dict[str, Tensor], small_addresses: bool = False
+    ) -> Self:
+        """An empty collection; one that is there already is opened as it is. `small_addresses`: see `Addresses`."""
         with cls.lock(directory):
             if not cls.exists(directory):
                 head = tensors.write(directory, "address-head", address_head)
-                cls._create(directory, {"address_head": head, **asdict(identity)})
+                small = {"small_addresses": "1"} if small_addresses else {}
+                cls._create(directory, {"address_head": head, **small, **asdict(identity)})
         return cls.open(directory)
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -184,25 +184,18 @@ class Store(AnswerLog, Backlog):
         addresses, index and compressive state."""
         query = "SELECT COUNT(*), TOTAL(pages), TOTAL(tokens), TOTAL(LENGTH(CAST(text AS BLOB))) FROM documents"
         documents, pages, tokens, text = map(int, self._first(query))
-        passages, rows = map(int, self._first("SELECT COUNT(*), TOTAL(tokens) FROM passages"))
+        widths, rows = self._widths(), dict(self._query("SELECT name, rows FROM address_files"))
         return {
             "documents": documents,
             "pages": pages,
             "tokens": tokens,
             "memory_tokens": tokens - self.pending_tokens() if self.identity.remembers else 0,
-            "passages": passages,
+            "passages": self._first("SELECT COUNT(*) FROM passages")[0],
             "text_bytes": text,
-            "address_bytes": rows * self._address_size(),
+            "address_bytes": sum(rows[file] * width for file, width in widths.items()),
             "index_bytes": self.index.stat().st_size if self.index and self.index.exists() else 0,
             "state_bytes": self._named("state", tensors.nbytes) if self.meta("state") else 0,
         }
-
-    def _address_size(self) -> int:
-        return self._named("address_head", tensors.shapes)["projection"][1]
-
-    def address_head(self) -> dict[str, Tensor]:
-        """The tensors that make this collection's addresses."""
-        return self._named("address_head", tensors.read)
 
     def state(self) -> list[State] | None:
         """The compressive memory, one `State` per layer; None while it is empty."""
@@ -211,45 +204,6 @@ class Store(AnswerLog, Backlog):
         from infinidoc.model.kernels import unpack
 
         return unpack(self._named("state", tensors.read))
-
-    def _named(self, key: str, read: Callable[[Path, str], Found]) -> Found:
-        """What `read` finds in a file that `meta` names."""
-        return self._looked_up(lambda: self._read(self.meta(key) or "", read))
-
-    def addresses(self, after: int = 0) -> list[AddressBlock]:
-        """All addresses as they are at this moment, block by block: of files that hold a passage later than `after`."""
-        query = """SELECT file, id, row FROM passages
-                   WHERE ?1 = 0 OR file IN (SELECT file FROM passages WHERE id > ?1) ORDER BY file, row"""
-
-        def read() -> list[AddressBlock]:
-            blocks = []
-            for file, owners in groupby(self._query(query, (after,)), itemgetter(0)):
-                _, passages, rows = zip(*owners, strict=True)
-                blocks.append(AddressBlock(self._read_rows(file), list(passages), list(rows)))
-            return blocks
-
-        return self._looked_up(read)
-
-    def block_of(self, passages: Sequence[int]) -> AddressBlock:
-        """The addresses of these passages, of those that are still there, copied into one block."""
-        import torch
-
-        query = """SELECT file, id, row, tokens FROM passages
-                   WHERE id IN (SELECT value FROM json_each(?)) ORDER BY file, row"""
-        pieces, found, rows, total = [], [], [], 0
-        opened: dict[str, Tensor] = {}
-        for file, passage, row, size in self._query(query, (json.dumps(list(passages)),)):
-            if file not in opened:
-                try:
-                    opened[file] = self._read_rows(file)
-                except FileNotFoundError:  # a writer has just moved it
-                    continue
-            pieces.append(opened[file][row : row + size])
-            found.append(passage)
-            rows.append(total)
-            total += size
-        addresses = torch.cat(pieces) if pieces else torch.empty(0, self._address_size(), dtype=torch.int8)
-        return AddressBlock(addresses, found, rows)
 
     @property
     def indexed_until(self) -> int:
@@ -266,14 +220,7 @@ class Store(AnswerLog, Backlog):
         """The tokens of all passages that came later than this one."""
         return int(self._first("SELECT TOTAL(tokens) FROM passages WHERE id > ?", (passage,))[0])
 
-    def _address_rows(self, file: str) -> Tensor:
-        return tensors.read(self.directory, file)["addresses"]
-
     # -- writing -------------------------------------------------------------------------------------------------
-
-    def write_addresses(self, addresses: Tensor) -> str:
-        """Keeps addresses (rows, 128) int8 for a commit to come; returns the file's name."""
-        return self._write_rows(addresses)
 
     def commit(
         self,
@@ -400,4 +347,5 @@ class Store(AnswerLog, Backlog):
 
     def _named_files(self) -> set[str]:
         index = self.index
-        return {self.meta("state") or "", self.meta("address_head") or "", index.name if index else ""} - {""}
+        tensors = {self.meta(key) or "" for key in ("state", "address_head", "centroids")}
+        return {*tensors, index.name if index else ""} - {""}

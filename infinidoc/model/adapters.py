@@ -1,10 +1,11 @@
 """Adapters: what training adds to a frozen base model, as safetensors with a model card beside them.
 
-An adapter is a directory. `adapter.safetensors` holds what a collection is read with: the address head, and gates and
-LoRA factors of the compressive memory. `reader.safetensors` holds the LoRA factors of a reader, which are merged to
-answer and are not there when documents are read: a collection depends on the first file alone, and a new reader changes
-no collection. Either file may be missing. Their metadata say which base model they were trained on; on any other they
-are refused. The package ships one for the embedded model; those that a user trains or is given are in
+An adapter is a directory of up to three files. `adapter.safetensors` holds what a collection is read with: gates and
+LoRA factors of the compressive memory. `head.safetensors` holds the address head that new collections take; each keeps
+a copy of it, so a new head changes no collection. `reader.safetensors` holds the LoRA factors of a reader, which are
+merged to answer and are not there when documents are read. A collection depends on the first file alone. (That one may
+hold a head too, as older ones do: it counts where there is no other.) Their metadata say which base model they were
+trained on; on any other they are refused. The package ships some; those that a user trains or is given are in
 `INFINIDOC_HOME/adapters`.
 """
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:  # torch takes seconds to import
     from infinidoc.model.addresses import AddressHead
     from infinidoc.model.base import BaseModel
 
-FILE, READER_FILE, CARD = "adapter.safetensors", "reader.safetensors", "README.md"
+FILE, HEAD_FILE, READER_FILE = "adapter.safetensors", "head.safetensors", "reader.safetensors"
+CARD = "README.md"
 FORMAT = "1"
 NONE = "none"
 DEFAULT_KERNEL = "least_squares"  # where no adapter names one
@@ -56,6 +58,11 @@ class AdapterCard:
         return self.name if self.path.parent in places() else str(self.path.absolute())
 
     @property
+    def files(self) -> list[Path]:
+        """Those of its three that there are."""
+        return _files(self.path)
+
+    @property
     def readme(self) -> str:
         card = self.path / CARD
         return card.read_text(encoding="utf-8") if card.is_file() else ""
@@ -63,7 +70,8 @@ class AdapterCard:
 
 @dataclass(frozen=True)
 class Adapter:
-    """What a collection is read with. `digest` is the SHA-256 of its file; a reader is no part of it."""
+    """What a collection is read with. `digest` is the SHA-256 of its memory's file, and empty without one; neither the
+    head, which a collection keeps, nor a reader is part of it."""
 
     card: AdapterCard
     digest: str
@@ -96,7 +104,7 @@ def available() -> list[AdapterCard]:
 
 
 def _files(directory: Path) -> list[Path]:
-    return [directory / name for name in (FILE, READER_FILE) if (directory / name).is_file()]
+    return [directory / name for name in (FILE, HEAD_FILE, READER_FILE) if (directory / name).is_file()]
 
 
 def find(name: str) -> AdapterCard:
@@ -135,10 +143,10 @@ def use(model_digest: str, name: str) -> None:
 
 
 def describe(directory: Path) -> AdapterCard:
-    """Reads an adapter's metadata. Raises InfinidocError if there is none, or its two files are of different models."""
+    """Reads an adapter's metadata. Raises InfinidocError if there is none, or its files are of different models."""
     files = _files(directory)
     if not files:
-        raise InfinidocError(f"no adapter in {directory}", f"one has {FILE} or {READER_FILE}")
+        raise InfinidocError(f"no adapter in {directory}", f"one has {FILE}, {HEAD_FILE} or {READER_FILE}")
     described = [_metadata(file) for file in files]
     try:
         if len({metadata["model_digest"] for metadata in described}) > 1:
@@ -171,7 +179,7 @@ def _metadata(file: Path) -> dict[str, str]:
 
 
 def digest(card: AdapterCard) -> str:
-    """The SHA-256 of what a collection is read with; empty for an adapter that has a reader only."""
+    """The SHA-256 of what a collection depends on; empty for an adapter without a memory."""
     file = card.path / FILE
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
@@ -179,8 +187,11 @@ def digest(card: AdapterCard) -> str:
 def load(card: AdapterCard) -> Adapter:
     from safetensors.torch import load_file
 
-    file = card.path / FILE
-    return Adapter(card, digest(card), load_file(file) if file.is_file() else {})
+    tensors: dict[str, Tensor] = {}
+    for file in card.files:
+        if file.name != READER_FILE:
+            tensors |= load_file(file)
+    return Adapter(card, digest(card), tensors)
 
 
 def save(directory: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any], file: str = FILE) -> AdapterCard:

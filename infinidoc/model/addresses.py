@@ -8,6 +8,7 @@ the question's tokens the best cosine over the passage's tokens, averaged with a
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from torch import Tensor
 from infinidoc.model.base import BaseModel
 from infinidoc.model.decoder import Model
 from infinidoc.model.passes import single_pass
+
+if TYPE_CHECKING:
+    from infinidoc.model.codes import Codes
 
 LAYER = 8  # of SmolLM2's 30: measured best (6 to 10 are close, 12 to 17 worse); its share of other models' depths
 DEPTH = 30
@@ -132,7 +136,7 @@ def question_vectors(base: BaseModel, head: AddressHead, question: str) -> tuple
     return head.question(ids, states[0, len(prefix) :])
 
 
-def score(question: Tensor, weights: Tensor, addresses: Tensor, rows: Sequence[int]) -> Tensor:
+def score(question: Tensor, weights: Tensor, addresses: "Tensor | Codes", rows: Sequence[int]) -> Tensor:
     """Late interaction of a question (N, 128) with passages; passage i owns rows[i]:rows[i + 1] of addresses (R, 128).
 
     Returns one score per passage, at most 1: Σ weight · max over the passage's tokens of the cosine.

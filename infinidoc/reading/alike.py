@@ -8,12 +8,15 @@ from torch import Tensor
 from infinidoc.documents.sentences import sentences
 from infinidoc.model.addresses import score
 from infinidoc.model.base import BaseModel
+from infinidoc.model.codes import Codes
 
 OF_PASSAGE = 0.5  # of its passage's score, that a sentence is given: what it says stands in a context
 
 
 @torch.no_grad()
-def alike(base: BaseModel, question: Tensor, weights: Tensor, passages: Sequence[tuple[str, Tensor]]) -> list[float]:
+def alike(
+    base: BaseModel, question: Tensor, weights: Tensor, passages: Sequence[tuple[str, Tensor | Codes]]
+) -> list[float]:
     """The score of each sentence of passages (text, and addresses (T, 128)) for a question (N, 128), its weights (N,).
 
     A sentence's tokens are those from its beginning to the next one's.

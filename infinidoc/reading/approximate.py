@@ -19,6 +19,7 @@ from torch import Tensor
 from infinidoc.memory.records import AddressBlock
 from infinidoc.memory.store import Store
 from infinidoc.model.addresses import SCALE
+from infinidoc.model.codes import Codes
 from infinidoc.reading.recall import Recalled, recall
 
 EXACT_TOKENS = 10_000_000  # that are searched exactly: about a second of two cores
@@ -74,14 +75,14 @@ def build(store: Store) -> None:
     """Makes an index of all addresses. Takes as much memory as the index itself, and minutes per ten million tokens."""
     import faiss
 
-    blocks = store.addresses()
+    blocks, width = store.addresses(), store.address_head()["projection"].shape[1]
     rows = sum(len(block.addresses) for block in blocks)
     cells = 2 ** round(math.log2(math.sqrt(rows)))
-    inverted = faiss.index_factory(blocks[0].addresses.shape[1], f"IVF{cells},{CODE}", faiss.METRIC_INNER_PRODUCT)
+    inverted = faiss.index_factory(width, f"IVF{cells},{CODE}", faiss.METRIC_INNER_PRODUCT)
     generator = torch.Generator().manual_seed(0)
     share = min(1.0, TRAINING_TOKENS * cells / rows)
-    sample = [b.addresses[torch.rand(len(b.addresses), generator=generator) < share] for b in blocks]
-    inverted.train(_vectors(torch.cat(sample)))
+    sample = [_vectors(b.addresses[torch.rand(len(b.addresses), generator=generator) < share]) for b in blocks]
+    inverted.train(np.concatenate(sample))
     for block in blocks:
         sizes = np.diff([*block.rows, len(block.addresses)])
         inverted.add_with_ids(_vectors(block.addresses), np.repeat(np.asarray(block.passages, dtype=np.int64), sizes))
@@ -118,5 +119,5 @@ def recall_with(
     return recall([*later, store.block_of(proposed)], question, weights, top, only)
 
 
-def _vectors(addresses: Tensor) -> np.ndarray[Any, Any]:
+def _vectors(addresses: Tensor | Codes) -> np.ndarray[Any, Any]:
     return (addresses.float() / SCALE).numpy()

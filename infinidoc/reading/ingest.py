@@ -64,6 +64,7 @@ def ingest(
             run.finish()
             if sync:
                 run.drop_vanished(roots_of(paths), known, changed)
+            store.compress_addresses()
             store.merge_small_files()
             if approximate.is_due(store):
                 progress.name = "an index of the addresses"

@@ -51,5 +51,5 @@ def _part(block: AddressBlock, passages: Collection[int]) -> AddressBlock:
         runs.append((runs.pop()[0] if runs and runs[-1][1] == start else start, end))
         rows.append(total)
         total += end - start
-    pieces = [block.addresses[start:end] for start, end in runs]
-    return AddressBlock(torch.cat(pieces) if kept else block.addresses[:0], [block.passages[i] for i in kept], rows)
+    seen = torch.cat([torch.arange(start, end) for start, end in runs]) if runs else torch.empty(0, dtype=torch.long)
+    return AddressBlock(block.addresses[seen], [block.passages[i] for i in kept], rows)

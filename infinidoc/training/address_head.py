@@ -175,23 +175,25 @@ class Projections(nn.Module):
         self.register_buffer("tokens", head.token_weights)
 
     def score(self, questions: Sequence[tuple[list[int], Tensor]], passages: Sequence[Tensor]) -> Tensor:
-        """Scores (Q, P) of questions against passages, each at most 1."""
-        asked, asked_mask = _padded([states for _, states in questions])
-        told, told_mask = _padded(passages)
-        ids = nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids, _ in questions], batch_first=True).to(asked.device)
-        weights = asked @ self.weigh + self.surprise * self.tokens[ids].clamp(min=1e-6).log()
-        weights = weights.masked_fill(~asked_mask, -1e9).softmax(-1)
-        cosines = torch.einsum(
-            "qad,pbd->qapb", F.normalize(asked @ self.question, dim=-1), F.normalize(told @ self.passage, dim=-1)
-        )
-        best = cosines.masked_fill(~told_mask[None, None], -1).amax(-1)
-        return torch.einsum("qap,qa->qp", best, weights)
+        """Scores (Q, P) of questions against passages, each at most 1.
 
-
-def _padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    states = nn.utils.rnn.pad_sequence(list(rows), batch_first=True).float()
-    lengths = torch.tensor([len(row) for row in rows], device=states.device)
-    return states, torch.arange(states.shape[1], device=states.device) < lengths[:, None]
+        Only a question token's best match in a passage has a gradient, so the others are compared without one.
+        """
+        asked, told = torch.cat([states for _, states in questions]).float(), torch.cat(list(passages)).float()
+        sizes = torch.tensor([len(ids) for ids, _ in questions], device=asked.device)
+        owners = torch.arange(len(sizes), device=asked.device).repeat_interleave(sizes)
+        ids = torch.tensor([token for tokens, _ in questions for token in tokens], device=asked.device)
+        ours = F.normalize(asked @ self.question, dim=-1)
+        theirs = F.normalize(told @ self.passage, dim=-1)
+        with torch.no_grad():
+            found, first = [], 0
+            for cosines in (ours @ theirs.T).split([len(passage) for passage in passages], dim=1):
+                found.append(cosines.argmax(1) + first)
+                first += cosines.shape[1]
+        best = torch.einsum("ad,apd->ap", ours, theirs[torch.stack(found, 1)])
+        logits = asked @ self.weigh + self.surprise * self.tokens[ids].clamp(min=1e-6).log()
+        weights = torch.cat([part.softmax(0) for part in logits.split(sizes.tolist())])
+        return best.new_zeros(len(sizes), len(passages)).index_add(0, owners, best * weights[:, None])
 
 
 def train(

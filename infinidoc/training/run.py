@@ -17,7 +17,7 @@ import torch.multiprocessing as mp
 from infinidoc.errors import InfinidocError
 from infinidoc.files import replacing
 from infinidoc.model import adapters
-from infinidoc.model.adapters import ADDRESS_HEAD, HEAD, READER, READER_FILE, AdapterCard
+from infinidoc.model.adapters import ADDRESS_HEAD, HEAD, HEAD_FILE, READER, READER_FILE, AdapterCard
 from infinidoc.model.addresses import address_layer
 from infinidoc.model.base import BaseModel, load_base
 from infinidoc.training import address_head, reader
@@ -104,7 +104,7 @@ def train_address_head(
     more = gathered(out, data) if data else None
     head = address_head.train(base, settings, notify, more)
     metadata = described(base, settings, [ADDRESS_HEAD], first_layer=0) | {"kernel": "least_squares"}
-    return adapters.save(out, {HEAD + name: tensor for name, tensor in head.tensors().items()}, metadata)
+    return adapters.save(out, {HEAD + name: tensor for name, tensor in head.tensors().items()}, metadata, HEAD_FILE)
 
 
 def train_reader(

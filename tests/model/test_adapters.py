@@ -123,6 +123,44 @@ def test_a_collection_keeps_to_the_adapter_it_was_read_with(tiny, tmp_path):
         changed.load()
 
 
+def test_a_new_head_is_for_new_collections(tiny, tmp_path):
+    """What was read stays readable, and is searched with the head that it was read with."""
+    _, card = an_adapter(tiny, tmp_path / "mine")
+    (tmp_path / "a.txt").write_text("The Amalia carries grain and wine.", encoding="utf-8")
+    with Collection.open("old", str(tiny), adapter=str(card.path)) as collection:
+        collection.ingest([tmp_path / "a.txt"])
+        before = collection.search("grain")
+    head = untrained_head(load_base(str(tiny)), layer=2)
+    tensors = {adapters.HEAD + name: tensor for name, tensor in head.tensors().items()}
+    about = {"model": card.model, "model_digest": card.model_digest, "first_layer": 0, "parts": adapters.ADDRESS_HEAD}
+    renewed = adapters.save(card.path, tensors, about, adapters.HEAD_FILE)
+    assert renewed.parts == card.parts
+    assert renewed.size > card.size
+    with Collection.open("old") as old:
+        assert old.head.layer != 2
+        assert old.search("grain") == before
+        (tmp_path / "b.txt").write_text("The Zephyr carries salt.", encoding="utf-8")
+        assert old.ingest([tmp_path / "b.txt"]).added == 1
+    with Collection.open("new", str(tiny), adapter=str(card.path)) as new:
+        new.ingest([tmp_path / "a.txt"])
+        assert new.head.layer == 2
+        assert new.store.identity.adapter_digest == adapters.load(card).digest
+
+
+def test_a_head_alone_is_an_adapter_that_no_collection_depends_on(tiny, tmp_path):
+    base = load_base(str(tiny))
+    tensors = {adapters.HEAD + name: tensor for name, tensor in untrained_head(base, layer=2).tensors().items()}
+    about = {"model": base.name, "model_digest": base.digest, "first_layer": 0, "parts": adapters.ADDRESS_HEAD}
+    card = adapters.save(tmp_path / "head", tensors, about, adapters.HEAD_FILE)
+    (tmp_path / "a.txt").write_text("The Amalia carries grain and wine.", encoding="utf-8")
+    with Collection.open("x", str(tiny), adapter=str(card.path)) as collection:
+        collection.ingest([tmp_path / "a.txt"])
+        assert collection.head.layer == 2
+        before = collection.search("grain")
+    with Collection.open("x", adapter="none") as bare:
+        assert bare.search("grain") == before
+
+
 def test_a_memory_that_does_not_add_up_is_refused_before_anything_is_read(tiny, tmp_path):
     _, card = an_adapter(tiny, tmp_path / "delta", kernel="delta")
     (tmp_path / "note.txt").write_text("The Zephyr sank.")

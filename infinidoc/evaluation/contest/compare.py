@@ -91,7 +91,7 @@ def plan(
     settings = {
         "documents": documents,
         "model": base_digest(model),
-        "adapter": digest_of([(card.name, (card.path / adapters.FILE).read_bytes())]) if card else None,
+        "adapter": digest_of((file.name, file.read_bytes()) for file in card.files) if card else None,
         "embedder": embedder,
         "rag": [CHUNK_TOKENS, OVERLAP_TOKENS, DEPTH],
         "version": version("infinidoc"),
