@@ -163,7 +163,7 @@ def test_a_pdf_is_known_without_its_extension():
 def test_docx():
     document = read("a.docx", samples.word())
     assert document.text == (
-        "Before any heading.\n\nPrices\n\nAn apple is cheap.\n\nFruit: Apple; Price: 3.20\n\n- first\n- second\n\n"
+        "Before any heading.\n\nPrices\n\nAn apple is cheap.\n\nFruit | Price\nApple | 3.20\n\n- first\n- second\n\n"
         "Opening hours\n\nDaily from nine."
     )
     assert place(document, "Before") == "beginning"

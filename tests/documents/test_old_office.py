@@ -206,7 +206,7 @@ def test_what_only_calls_itself_a_text_is_not_given_to_the_program(program):
 @pytest.mark.parametrize(
     ("name", "made", "said"),
     [
-        ("a.docx", samples.word(), "Fruit: Apple; Price: 3.20\n\n- first\n- second"),
+        ("a.docx", samples.word(), "Fruit | Price\nApple | 3.20\n\n- first\n- second"),
         ("a.pptx", samples.slides(), "Notes: Mention the keeper."),
     ],
 )

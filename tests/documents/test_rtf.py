@@ -12,7 +12,7 @@ def test_rtf_is_what_the_page_shows():
     document = read_document("a.rtf", samples.rtf())
     assert document.text == (
         "Keys\n\nThe keys are at the café[1] on the corner.\n\n[1] Closed on “Sundays”.\n\nComment: Ask Bob.\n\n"
-        "1.\tключ and 😀\n\nFruit: Plum (ripe); Price: 3\n\nA link with a space—\n\nFerry Lane Society"
+        "1.\tключ and 😀\n\nFruit | Price\nPlum (ripe) | 3\n\nA link with a space—\n\nFerry Lane Society"
     )
     assert document.locate(document.text.index("café")) == "section Keys"
     assert document.format == "rtf"

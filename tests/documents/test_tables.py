@@ -53,6 +53,13 @@ def test_a_form_in_two_columns_is_no_table_with_names():
     assert html(table(*rows)).startswith("Name: Ann; Age: 41; City: Rome\n")
 
 
+@pytest.mark.parametrize("rows", ["Tenant|Marit Dunlop/Rent|450", "Tenant|Tom Ash|Flat|2b/Rent|450|Floor|3"])
+def test_two_rows_that_may_be_a_form_stay_beside_each_other(rows):
+    assert html(table(*rows.split("/"))) == rows.replace("|", " | ").replace("/", "\n")
+    assert html(table("Plot|Rent", "4|38")) == "Plot: 4; Rent: 38"
+    assert html(table("Item|Price", "Tea|3.20", cell="th")) == "Item: Tea; Price: 3.20"
+
+
 def test_numbers_are_no_labels_of_a_form():
     assert csv("id,remark\n1,none\n3,4\n") == "id: 1; remark: none\nid: 3; remark: 4"
 

@@ -146,14 +146,15 @@ def _can_name(cells: list[_Cell], below: list[_Line]) -> bool:
 
 
 def _may_be_form(cells: list[_Cell], below: list[_Line]) -> bool:
-    """Whether these can be pairs of labels and values: every second column has words, the others have mixed values."""
+    """Whether these can be pairs of labels and values: every second column has words, the others have mixed values, or
+    so few that nobody can tell."""
     columns: dict[int, list[bool]] = {n: [] for n in range(len(cells))}
     for line in below:
         for cell in line.cells:
             columns.setdefault(cell.column, []).append(bool(_NUMBER.fullmatch(cell.text)))
     labels = [is_number for n in columns if n % 2 == 0 for is_number in columns[n]]
     values = [is_number for n in columns if n % 2 for is_number in columns[n]]
-    return len(columns) % 2 == 0 and not any(labels) and not all(values)
+    return len(columns) % 2 == 0 and not any(labels) and (len(below) == 1 or not all(values))
 
 
 def _are_names(cells: list[_Cell]) -> bool:
