@@ -31,7 +31,8 @@ def ingest(
     precision: Annotated[
         Literal["fp32", "bf16", "int8"] | None,
         typer.Option(
-            help="What a new collection's documents are read in; default: the faster of fp32 and bf16 on this machine. "
+            help="What a new collection's documents are read in; default: INFINIDOC_PRECISION, or "
+            "the faster of fp32 and bf16, which is measured once on each machine (see infinidoc models show). "
             "int8 is faster still, on processors, and rounds more."
         ),
     ] = None,

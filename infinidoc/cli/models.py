@@ -12,6 +12,8 @@ from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
 from infinidoc.model import base
 from infinidoc.model.embedded import DEFAULT, EMBEDDED
+from infinidoc.model.fastest import remembered
+from infinidoc.model.precision import wanted
 
 app = typer.Typer(no_args_is_help=True, help="The base models: which are here, fetching one, looking at one.")
 
@@ -102,7 +104,7 @@ def pull(name: Name = None, json: JsonOption = False) -> None:
 
 @app.command()
 def show(name: Name = None, json: JsonOption = False) -> None:
-    """A model's shape and its digest.
+    """A model's shape, its digest, and the precision that it is read and asked in on this machine.
 
     Examples:
 
@@ -116,9 +118,12 @@ def show(name: Name = None, json: JsonOption = False) -> None:
         raise InfinidocError(f"{name} isn't on this machine", f"infinidoc models pull {name}")
     model = _plain(base.describe(name, path))
     model["licence"] = EMBEDDED[name].licence if name in EMBEDDED else None
+    choice, told = remembered(model["digest"]), wanted()
+    model["fastest"] = asdict(choice) if choice else None
     if json:
         render.print_json(model)
         return
+    why = f"{choice.precision}: {choice.reason}" if choice else "not measured on this machine yet"
     rows = {
         "name": name,
         "family": model["family"],
@@ -128,6 +133,7 @@ def show(name: Name = None, json: JsonOption = False) -> None:
         "heads": f"{model['heads']} of {model['head_dim']} dimensions; {model['kv_heads']} for keys and values",
         "vocabulary": f"{model['vocabulary']:,}",
         "context": f"{model['context']:,} tokens",
+        "precision": f"{told}: INFINIDOC_PRECISION says so" if told else why,
         "licence": model["licence"] or "see its model card",
         "digest": model["digest"],
         "where": model["path"],

@@ -22,7 +22,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.files import tensor_header, write_json
 from infinidoc.home import home
 from infinidoc.model.embedded import DEFAULT, EMBEDDED, Progress, nothing, pull
-from infinidoc.model.precision import BF16, FP32, INT8, dtype_of, fastest, keep_few_shapes, name_of, wanted
+from infinidoc.model.precision import BF16, FP32, INT8, dtype_of, has_bf16, keep_few_shapes, name_of, wanted
 
 if TYPE_CHECKING:
     import torch
@@ -329,7 +329,7 @@ def choose_dtype(device: "torch.device") -> "torch.dtype":
 
     Raises InfinidocError for a precision that there isn't.
     """
-    return dtype_of(wanted() or (fastest(device) if device.type == "cuda" else FP32))
+    return dtype_of(wanted() or (BF16 if device.type == "cuda" and has_bf16(device) else FP32))
 
 
 def load_base(

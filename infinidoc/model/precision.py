@@ -1,5 +1,6 @@
 """In which precision a model computes: float32, which every processor does well, bfloat16, where it is faster, or int8,
-which is for reading documents only: what `quantization.py` rounds, with everything else in the faster of those two."""
+which is for reading documents only: what `quantization.py` rounds, with everything else in bfloat16 where the processor
+has instructions for it."""
 
 import os
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from infinidoc.errors import InfinidocError
 if TYPE_CHECKING:  # torch takes seconds to import
     import torch
 
+AUTO = "auto"  # what this machine is faster in: `fastest.py`
 FP32, BF16, INT8 = PRECISIONS = ("fp32", "bf16", "int8")
 # oneDNN and PyTorch each read one of these before their first product.
 CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
@@ -24,9 +26,9 @@ def keep_few_shapes() -> None:
 
 
 def wanted() -> str | None:
-    """What `INFINIDOC_PRECISION` says. Raises InfinidocError for a precision that there isn't."""
-    name = os.environ.get("INFINIDOC_PRECISION")
-    return checked(name, "INFINIDOC_PRECISION") if name else None
+    """What `INFINIDOC_PRECISION` says; None for "auto". Raises InfinidocError for a precision that there isn't."""
+    name = os.environ.get("INFINIDOC_PRECISION", AUTO)
+    return checked(name, "INFINIDOC_PRECISION") if name not in (AUTO, "") else None
 
 
 def checked(name: str, what: str = "the precision") -> str:
@@ -39,7 +41,8 @@ def checked(name: str, what: str = "the precision") -> str:
 def dtype_of(name: str) -> "torch.dtype":
     import torch
 
-    name = fastest(torch.device("cpu")) if name == INT8 else name
+    if name == INT8:  # not measured: the same collection goes on in the same precision
+        name = BF16 if has_bf16(torch.device("cpu")) else FP32
     dtype: torch.dtype = getattr(torch, DTYPES[name])
     return dtype
 
@@ -48,13 +51,11 @@ def name_of(dtype: "torch.dtype") -> str:
     return next(name for name, value in DTYPES.items() if value == str(dtype).removeprefix("torch."))
 
 
-def fastest(device: "torch.device") -> str:
-    """bf16 on a GPU or a CPU that has instructions for it, else fp32: without them bf16 is several times slower."""
+def has_bf16(device: "torch.device") -> bool:
+    """Whether a device has instructions for bf16, by what it says of itself: see `fastest.py` for processors."""
     import torch
 
     if device.type == "cuda":
-        return BF16 if torch.cuda.is_bf16_supported(False) else FP32
-    if device.type != "cpu":
-        return FP32
+        return bool(torch.cuda.is_bf16_supported(False))
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # nothing public says it yet
-    return BF16 if any(getattr(torch.cpu, check, bool)() for check in checks) else FP32
+    return device.type == "cpu" and any(getattr(torch.cpu, check, bool)() for check in checks)

@@ -6,7 +6,7 @@ from weakref import ref
 
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.records import Identity
-from infinidoc.model.precision import INT8, checked, fastest, wanted
+from infinidoc.model.precision import INT8, checked, wanted
 from infinidoc.reading.models import Loaded, Models
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
@@ -42,8 +42,8 @@ class OwnModel:
         """See `Collection.load`."""
         from infinidoc.model.base import base_digest, ensure
 
-        precision, to_read = self._precision(identity, to_write), not (to_write or to_remember or to_search)
         model, adapter = self.name(identity), self._wanted_adapter
+        precision, to_read = self._precision(model, identity, to_write), not (to_write or to_remember or to_search)
         adapter = identity.adapter if identity and adapter is None else adapter
 
         def suits(one: Loaded) -> bool:
@@ -66,10 +66,11 @@ class OwnModel:
         self._last = ref(loaded)
         return loaded.base
 
-    def _precision(self, identity: Identity | None, to_write: bool) -> str:
-        from infinidoc.model.base import choose_device
+    def _precision(self, model: str, identity: Identity | None, to_write: bool) -> str:
+        """What the collection was read in, to write; else the one asked for, or what this machine is faster in."""
+        from infinidoc.model.base import choose_device, digest, ensure
+        from infinidoc.model.fastest import fastest
 
-        precision = self._wanted_precision or wanted() or fastest(choose_device())
         if identity and to_write:
             if self._wanted_precision not in (None, identity.precision):
                 raise InfinidocError(
@@ -77,7 +78,11 @@ class OwnModel:
                     "leave --precision out, or ingest into another collection",
                 )
             return identity.precision
-        return fastest(choose_device()) if precision == INT8 and not to_write else precision
+        precision = self._wanted_precision or wanted()
+        if precision is None or (precision == INT8 and not to_write):
+            path = ensure(model)
+            return fastest(path, digest(path), choose_device())
+        return precision
 
 
 def _suits(loaded: Loaded, precision: str, to_write: bool, to_read: bool) -> bool:
