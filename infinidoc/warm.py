@@ -23,7 +23,7 @@ from typing import Any
 
 STARTED = time.perf_counter()  # the command that runs, but for Python's own start
 
-COMMANDS = ("ask", "search", "chat", "predict")
+COMMANDS = ("ask", "summarize", "search", "chat", "predict")
 KEEP = "INFINIDOC_KEEP"
 KEPT = 600.0  # seconds, where a person asks
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

@@ -50,6 +50,7 @@ from infinidoc.cli import (  # noqa: E402
     render,
     search,
     serve,
+    summarize,
     tasks,
     train,
     warm,
@@ -59,6 +60,7 @@ from infinidoc.cli import (  # noqa: E402
 app.command("ingest")(ingest.ingest)
 app.command("watch")(watch.watch)
 app.command("ask")(ask.ask)
+app.command("summarize")(summarize.summarize)
 app.command("search")(search.search)
 app.command("chat")(chat.chat)
 app.command("log")(log.log)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,7 @@ from infinidoc.cli.options import (
 )
 from infinidoc.cli.progress import progress
 from infinidoc.cli.sources import print_in_a_line, print_quotes, print_sources
+from infinidoc.cli.whole import whole_documents
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
@@ -46,6 +47,13 @@ def ask(
         bool, typer.Option("--memory-only", help="Answer from the compressive memory alone: recall nothing.")
     ] = False,
     long: Annotated[bool, typer.Option("--long", help="One to three sentences, with numbered sources.")] = False,
+    whole: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Read this document from start to end, and answer from all of it; repeatable: side by side.",
+        ),
+    ] = None,
     reader: ReaderOption = None,
     within: WithinOption = None,
     type_: TypeOption = None,
@@ -69,16 +77,22 @@ def ask(
       infinidoc ask --in 'minutes/' --type pdf --since 2024 "Who was elected?"
       infinidoc ask --long "Why was the repair of the roof put off?"
       infinidoc ask --list "invoices from 2024"
+      infinidoc ask --whole report.pdf "What changed between the beginning and the end?"
       infinidoc ask --file questions.txt --json > answers.jsonl
       echo "Who wrote the minutes?" | infinidoc ask -
     """
-    from infinidoc.reading.answers import Unanswered
     from infinidoc.reading.listing import counts
     from infinidoc.reading.readers import choice
 
     wanted = given.questions(questions or [], file, "ask")
     reader = reader or (choice.OWN if memory_only else choice.chosen())
-    with opened(collection) as target, ExitStack() as bar:
+    if whole:
+        if memory_only or list_ or within or type_ or since:
+            raise InfinidocError("--whole reads these documents and no others", "leave the other choice out")
+        with whole_documents(collection, whole, reader) as documents:
+            answer_all(wanted, lambda question: partial(documents.ask, question, max_tokens), json)
+        return
+    with opened(collection) as target:
         scope = given.scope(target, within, type_, since)
         if list_:
             for question in wanted:
@@ -86,13 +100,24 @@ def ask(
             return
         if memory_only or not all(map(counts, wanted)):
             ready_to_answer(target, reader)
-        ready = time.perf_counter()
         if memory_only and target.store.identity.remembers and target.gates_are_closed():
             render.note(
                 "note: no trained adapter is attached, so the gates of the memory are closed: "
                 "what follows is the base model's own guess"
             )
-        began, failed = warm.STARTED, False
+        options: dict[str, Any] = {"reader": reader, "long": long, "scope": scope}
+        answer_all(
+            wanted, lambda question: partial(target.ask, question, top, max_tokens, memory_only, **options), json
+        )
+
+
+def answer_all(wanted: list[str], asking: "Callable[[str], Callable[..., Answer]]", json: bool) -> None:
+    """Prints the answers to questions, each of which `asking` turns into something to call. What can't be answered is
+    said on stderr, and makes the exit code 1."""
+    from infinidoc.reading.answers import Unanswered
+
+    began, ready, failed = warm.STARTED, time.perf_counter(), False
+    with ExitStack() as bar:
         # Where answers are printed on a terminal, they show how far it is.
         show = bar.enter_context(progress()) if len(wanted) > 1 and not sys.stdout.isatty() else None
         for number, question in enumerate(wanted):
@@ -101,10 +126,7 @@ def ask(
             if len(wanted) > 1 and not json:
                 render.out.write(("\n" if number else "") + question + "\n", style="bold")
             try:
-                answer, first = answered(
-                    partial(target.ask, question, top, max_tokens, memory_only, reader=reader, long=long, scope=scope),
-                    aloud=not json,
-                )
+                answer, first = answered(asking(question), aloud=not json)
             except InfinidocError as error:  # one that is too long, say; the next one may not be
                 render.error(str(error))
                 failed = True
@@ -118,16 +140,21 @@ def ask(
             if json:
                 render.print_json(answer.to_dict())
             else:
-                print_quotes(answer)
-                print_sources(answer.sources)
-                if answer.counted:
-                    render.err.print("Counted are documents with these words; ask --list shows all.", style="yellow")
-                for note in answer.notes[:SHOWN_NOTES]:
-                    render.err.print(note, style="yellow")
+                print_answer(answer)
                 print_times(answer, first - began, time.perf_counter() - began, 0.0 if number else ready - warm.STARTED)
             began = time.perf_counter()
     if failed:
         raise typer.Exit(1)
+
+
+def print_answer(answer: "Answer") -> None:
+    """All but the text, which was printed as it came, and the times."""
+    print_quotes(answer)
+    print_sources(answer.sources)
+    if answer.counted:
+        render.err.print("Counted are documents with these words; ask --list shows all.", style="yellow")
+    for note in answer.notes[:SHOWN_NOTES]:
+        render.err.print(note, style="yellow")
 
 
 def answered(ask: "Callable[..., Answer]", aloud: bool = True) -> "tuple[Answer, float]":

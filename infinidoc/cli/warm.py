@@ -39,7 +39,7 @@ def start(
         str, typer.Option(metavar="TIME", callback=a_time, help="How long it stays after the last question.")
     ] = "10m",
 ) -> None:
-    """Load a collection's model and keep it: ask, search, chat and predict use it from now on.
+    """Load a collection's model and keep it: ask, summarize, search, chat and predict use it from now on.
 
     At a terminal the first question does so by itself; --keep 0 or INFINIDOC_KEEP=0 has it left.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from infinidoc.memory import tensors
 from infinidoc.memory.records import PassageRow, PendingSegment, PendingWindow, SegmentRow
@@ -25,7 +25,7 @@ class Backlog(RowStore):
     These files are there to save time: without one, its window is read from the text.
     """
 
-    listed = (("pending", "begun"),)
+    listed: ClassVar[tuple[tuple[str, str], ...]] = (("pending", "begun"),)
 
     def has_room(self) -> bool:
         """Whether the disk has room for what the first pass leaves: some 1,152 bytes a token with the embedded model,

@@ -18,7 +18,7 @@ from infinidoc.memory.records import absolute_path
 from infinidoc.memory.store import Store
 
 TABLES = (
-    *("meta", "documents", "files", "address_files", "passages", "segments", "pending"),
+    *("meta", "documents", "files", "address_files", "passages", "segments", "pending", "memories"),
     *("log", "citations", "sqlite_sequence"),
 )
 
@@ -121,7 +121,7 @@ def _copy(damaged: Path, fresh: Path) -> list[str]:
                   UNION SELECT document FROM files WHERE document NOT IN (SELECT id FROM documents)"""
         lost = target.execute(f"SELECT path FROM files WHERE document IN ({torn})").fetchall()
         target.execute(f"DELETE FROM documents WHERE id IN ({torn})")
-        for table in ("files", "passages", "segments", "pending", "citations"):
+        for table in ("files", "passages", "segments", "pending", "memories", "citations"):
             target.execute(f"DELETE FROM {table} WHERE document NOT IN (SELECT id FROM documents)")
         target.execute("DELETE FROM pending WHERE (document, start) NOT IN (SELECT document, start FROM segments)")
         target.execute("DELETE FROM documents WHERE id NOT IN (SELECT document FROM files)")

@@ -137,4 +137,23 @@ CREATE INDEX pending_by_window ON pending(number, place);
 CREATE INDEX pending_by_begun ON pending(begun)"""
 
 
-MIGRATIONS = {1: files_and_citations, 2: notes, 3: times, 4: pending}
+def memories(sql: sqlite3.Connection, directory: Path) -> None:
+    """5 → 6: a collection may keep memories of documents that were read from start to end."""
+    for statement in _MEMORIES.split(";\n"):
+        sql.execute(statement)
+
+
+_MEMORIES = """
+CREATE TABLE memories (
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    model TEXT NOT NULL,
+    adapter TEXT NOT NULL,
+    slots TEXT NOT NULL,
+    end INTEGER NOT NULL,
+    file TEXT NOT NULL,
+    PRIMARY KEY (document, model, adapter, slots)
+) WITHOUT ROWID;
+CREATE INDEX memories_by_file ON memories(file)"""
+
+
+MIGRATIONS = {1: files_and_citations, 2: notes, 3: times, 4: pending, 5: memories}

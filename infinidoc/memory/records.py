@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from infinidoc.documents.document import Document
 from infinidoc.documents.packed import file_of
@@ -171,6 +171,24 @@ class LogEntry:
     timings: dict[str, float]
     asked_at: str = ""
     model: str = ""
+
+
+class MemoryKey(NamedTuple):
+    """Who has read a document from start to end: digests of model and adapter ("" without one), and how many slots it
+    has, chosen by what."""
+
+    model: str
+    adapter: str
+    slots: str
+
+
+@dataclass(frozen=True)
+class DocumentMemory:
+    """What such a reader keeps of a document (see `CompressiveMemory.tensors`), of which it has read the characters up
+    to `end`."""
+
+    end: int
+    tensors: dict[str, Tensor]
 
 
 @dataclass(frozen=True)

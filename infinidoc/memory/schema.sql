@@ -1,4 +1,4 @@
--- The manifest of a collection, format 5. It names every tensor file; a file that it doesn't name doesn't exist.
+-- The manifest of a collection, format 6. It names every tensor file; a file that it doesn't name doesn't exist.
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -70,6 +70,19 @@ CREATE TABLE pending (
 ) WITHOUT ROWID;
 CREATE INDEX pending_by_window ON pending(number, place);
 CREATE INDEX pending_by_begun ON pending(begun);
+
+-- What is left of a document that a model has read from start to end, or as far as it came: keys and values kept word for
+-- word (slots). Another model, adapter or number of slots has a memory of its own.
+CREATE TABLE memories (
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    model TEXT NOT NULL,                -- its digest
+    adapter TEXT NOT NULL,              -- its digest; '' without one
+    slots TEXT NOT NULL,                -- how many, and by what they were chosen
+    end INTEGER NOT NULL,               -- how far it has read: characters of the document's text
+    file TEXT NOT NULL,
+    PRIMARY KEY (document, model, adapter, slots)
+) WITHOUT ROWID;
+CREATE INDEX memories_by_file ON memories(file);
 
 CREATE TABLE log (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

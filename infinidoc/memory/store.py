@@ -20,6 +20,7 @@ from infinidoc.memory import tensors, uploads
 from infinidoc.memory.addresses import Addresses
 from infinidoc.memory.backlog import Backlog
 from infinidoc.memory.log import AnswerLog
+from infinidoc.memory.memories import Memories
 from infinidoc.memory.migrations import MIGRATIONS
 from infinidoc.memory.records import (
     LOCAL,
@@ -53,12 +54,13 @@ class Memory(Enum):
     UNCHANGED = "unchanged"
 
 
-class Store(AnswerLog, Backlog, Addresses):
+class Store(AnswerLog, Backlog, Addresses, Memories):
     """One collection. Open it as often as you like; one `writing()` at a time, readers go on meanwhile."""
 
     kind, made_by, package = "collection", "infinidoc ingest PATH", __package__
-    format, migrations = 5, MIGRATIONS
+    format, migrations = 6, MIGRATIONS
     suffixes = (tensors.SUFFIX, INDEX_SUFFIX)
+    listed = (*Backlog.listed, *Memories.listed)
 
     @classmethod
     def mended_by(cls, directory: Path) -> str:
@@ -243,7 +245,7 @@ class Store(AnswerLog, Backlog, Addresses):
         touched = sorted({file for document in gone for (file,) in self._query(query, (document,))})
         lost = self.passages_of(gone).keys()
         moved = [move for file in touched for move in self._rewrite([file], without=lost)]
-        spoilt = self._begun_with(gone)
+        spoilt, whole = self._begun_with(gone), self._memory_files(gone)
         old = self.meta("state") or ""
         name = old if state is Memory.UNCHANGED else self._write_state(state)
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -269,7 +271,7 @@ class Store(AnswerLog, Backlog, Addresses):
                 self._set_meta("indexed_until", "0")
             self._forget_unused(touched)
             self._next_revision()
-        self._discard([*touched, *spoilt, old, index.name if index and gone else ""])
+        self._discard([*touched, *spoilt, *whole, old, index.name if index and gone else ""])
         query = "SELECT path FROM files WHERE path IN (SELECT value FROM json_each(?))"
         left -= {path for (path,) in self._query(query, (json.dumps(sorted(left)),))}
         uploads.discard(self.directory, [Path(absolute_path(path, self.directory)) for path in left])

@@ -227,7 +227,7 @@ def attach_adapter(base: "BaseModel", adapter: Adapter) -> None:
     card = adapter.card
     _fits(base, card)
     attach(base.model, card.kernel, card.first_layer)
-    base.model.config.infini_parts = card.parts
+    base.model.config.infini_parts, base.model.config.infini_merged = card.parts, adapter.digest
     modules = attention_modules(base.model)
     _merge(base, adapter.tensors)
     for name, tensor in adapter.tensors.items():
@@ -254,8 +254,10 @@ def attach_reader(base: "BaseModel", card: AdapterCard) -> None:
             f"train one from layer {address_layer(base.model)} on",
         )
     attach(base.model)
+    file = card.path / READER_FILE
     base.model.config.infini_reads = True
-    _merge(base, load_file(card.path / READER_FILE))
+    base.model.config.infini_merged = hashlib.sha256(file.read_bytes()).hexdigest()
+    _merge(base, load_file(file))
 
 
 def _fits(base: "BaseModel", card: AdapterCard) -> None:

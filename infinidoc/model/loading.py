@@ -47,6 +47,11 @@ def has_own_reader(base: BaseModel) -> bool:
     return bool(getattr(base.model.config, "infini_reads", False))
 
 
+def merged(base: BaseModel) -> str:
+    """The digest of what was merged into this model's weights, a reader or an adapter; empty for the bare model."""
+    return str(getattr(base.model.config, "infini_merged", ""))
+
+
 def is_closed(base: BaseModel) -> bool:
     """Whether nothing of a memory is read, because no trained adapter has opened the gates."""
     from infinidoc.model.attention import attention_modules

@@ -61,6 +61,12 @@ class Slots:
         """The chosen streams of the batch."""
         return Slots(*(tensor[index] for tensor in self.tensors().values()))
 
+    @classmethod
+    def side_by_side(cls, several: Sequence["Slots"]) -> "Slots":
+        """Those of several texts, one after the other: as many as all have together."""
+        keys, values, received, present = zip(*(slots.tensors().values() for slots in several), strict=True)
+        return cls(torch.cat(keys, 2), torch.cat(values, 2), torch.cat(received, 2), torch.cat(present, 1))
+
     def present_with(self, window: int) -> Tensor:
         """(B, S + window), True for all of the window."""
         return F.pad(self.present, (0, window), value=True)

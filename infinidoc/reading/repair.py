@@ -50,6 +50,7 @@ def _mend(
     if store.index and store.index.name in faults.files:
         store.forget_index()
     store.forget_begun(faults.files)
+    store.forget_memories(faults.files)
     damaged = [document for document in documents if {p.file for p in store.passages(document.id)} & set(faults.files)]
     stateless = without_state or store.meta("state") in faults.files
     if not damaged and not (stateless and documents and store.identity.remembers):
