@@ -12,12 +12,14 @@ Local attention is the model's own, so that with an empty memory, or with closed
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from infinidoc.model.causal import causal_attention
 from infinidoc.model.kernels import KERNELS, Kernel, Readout, State, pack, unpack
 from infinidoc.model.slots import NO_SLOTS, LayerSlots, Rotation, Slots, pack_slots, turn_of, unpack_slots
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from infinidoc.model.decoder import Model
 
 CLOSED = float("-inf")  # σ(−∞) = 0: a gate that lets exactly nothing of the memory through
-QUERY_BLOCK = 128  # queries of one row and head at a time: their scores stay in a core's own cache
 
 
 class Enough(Exception):
@@ -39,6 +40,7 @@ class InfiniParameters(nn.Module):
            paper has gate_bias alone)
     write  w = σ(write_bias + h·write_weight), per KV head and token: how much of a token is written
     ridge  λ = softplus(ridge_bias) / 10, per KV head, for the least-squares kernel
+    keep   keep_bias + h·keep_weight, per KV head and token: the log of the attention that it will receive, for slots
 
     Fresh parameters leave the base model as it is: gates closed, every token written in full.
     """
@@ -52,6 +54,7 @@ class InfiniParameters(nn.Module):
         self.gate_bias, self.gate_weight = parameter(heads, value=CLOSED), parameter(hidden_size, heads)
         self.write_bias, self.write_weight = parameter(kv_heads, value=-CLOSED), parameter(hidden_size, kv_heads)
         self.ridge_bias = parameter(kv_heads)
+        self.keep_bias, self.keep_weight = parameter(kv_heads, value=CLOSED), parameter(hidden_size, kv_heads)
 
     def gate(self, hidden: Tensor) -> Tensor:
         """(B, N, D) to (B, N, H, 1), between 0 and 1."""
@@ -60,6 +63,10 @@ class InfiniParameters(nn.Module):
     def write_weights(self, hidden: Tensor) -> Tensor:
         """(B, N, D) to (B, K, N), between 0 and 1."""
         return torch.sigmoid(self.write_bias + hidden.float() @ self.write_weight).transpose(1, 2)
+
+    def foreseen(self, hidden: Tensor) -> Tensor:
+        """(B, N, D) to (B, K, N): the log of attention."""
+        return (self.keep_bias + hidden.float() @ self.keep_weight).transpose(1, 2)
 
     def ridge(self) -> Tensor:
         return F.softplus(self.ridge_bias) * 0.1
@@ -97,8 +104,7 @@ class InfiniLayer:
         self.tapped = self.blocked = self.last = False  # see single_pass
         self.incoming: Tensor | None = None
         self.entering: Tensor | None = None
-        self._keys: list[Tensor] = []
-        self._weights: list[Tensor] = []
+        self._recorded: list[Slots] = []
         self._readout: Readout | None = None
 
     def update(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,46 +115,41 @@ class InfiniLayer:
             self.keys, self.values = torch.cat([self.keys, keys], -2), torch.cat([self.values, values], -2)
         return self.keys, self.values
 
-    def record(self, keys: Tensor, weights: Tensor) -> None:
-        """Keeps position-free keys (B, K, N, D) and write weights (B, K, N) for the next fold."""
-        self._keys.append(keys)
-        self._weights.append(weights)
+    def record(self, keys: Tensor, values: Tensor, hidden: Tensor) -> None:
+        """Keeps, for the next fold, position-free keys (B, K, N, D), their values, and what the write gates say of the
+        hidden states (B, N, D)."""
+        weights = self.parameters.write_weights(hidden)
+        foreseen = self.parameters.foreseen(hidden) if "learnt" in self.slots.keep else weights
+        present = torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
+        self._recorded.append(Slots(keys, values, torch.zeros_like(weights), foreseen, weights, present))
 
     def fold(self, mask: Tensor | None) -> None:
-        """Write after read: the window goes into the state and is emptied. mask (B, N), 1 for tokens, 0 for padding."""
-        if not self._keys or self.values is None:
-            self.clear()
-            return
-        keys, weights = torch.cat(self._keys, -2), torch.cat(self._weights, -1)
-        rows, _, tokens, _ = keys.shape
-        mask = torch.ones(rows, tokens, device=keys.device) if mask is None else mask
-        if self.remembers:
-            self.set_state(self._written(self.state, keys, self.values, weights, mask))
-        if self.slots.size and self.keys is not None:
-            self.slots.fold(self.keys, keys, self.values, mask.to(keys.device).bool(), self._misses)
+        """Write after read: the window goes into the memory and is emptied. mask (B, N), 1 for tokens, 0 for padding.
+
+        Behind slots, what leaves them goes into the state, where that is ever read.
+        """
+        if self._recorded and self.keys is not None:
+            window = Slots.side_by_side(self._recorded)
+            if mask is not None:
+                window = replace(window, present=mask.to(window.present))
+            leaving = self.slots.fold(self.keys, window)
+            if self.remembers and not (self.slots.size and self.parameters.is_closed()):
+                self.set_state(self._written(leaving))
         self.clear()
 
-    def _written(self, state: State | None, keys: Tensor, values: Tensor, weights: Tensor, mask: Tensor) -> State:
+    def _written(self, leaving: Slots) -> State:
         # Half precision would round each product before it is summed.
-        keys, values = keys.to(weights.dtype), values.to(weights.dtype)
+        weights = leaving.weights
+        keys, values = leaving.keys.to(weights.dtype), leaving.values.to(weights.dtype)
         rows, heads, _, key_dim = keys.shape
-        state = state or self.kernel.empty(rows, heads, key_dim, values.shape[-1], keys.device)
+        state = self.state or self.kernel.empty(rows, heads, key_dim, values.shape[-1], keys.device)
         # float64 follows wherever the sums live (see accumulator_device)
-        return self.kernel.write(state, keys, values, weights, mask.to(weights))
-
-    @torch.no_grad()
-    def _misses(self, keys: Tensor, values: Tensor, present: Tensor) -> Tensor:
-        """How far from values (B, K, N, V) is what the sum holds for position-free keys (B, K, N, D): (B, K, N). Where
-        nothing is remembered, that is a sum of those that are `present` (B, N)."""
-        weights = torch.ones(keys.shape[:-1], device=keys.device)
-        state = self.state or self._written(None, keys, values, weights, present)
-        readout = self.kernel.readout(state, self.parameters.ridge(), torch.float32, keys.device)
-        return (self.kernel.read(readout, keys.float()) - values.float()).norm(dim=-1)
+        return self.kernel.write(state, keys, values, weights, leaving.present.to(weights))
 
     def clear(self) -> None:
         """Empties the window and forgets what was recorded of it; the state stays."""
         self.keys = self.values = None
-        self._keys, self._weights, self._readout = [], [], None
+        self._recorded, self._readout = [], None
         self.slots.clear()
 
     def reset(self) -> None:
@@ -186,8 +187,7 @@ class InfiniLayer:
         """Keeps these rows of the batch, in this order."""
         if self.keys is not None and self.values is not None:
             self.keys, self.values = self.keys[rows], self.values[rows]
-        self._keys = [keys[rows] for keys in self._keys]
-        self._weights = [weights[rows] for weights in self._weights]
+        self._recorded = [part.rows(rows) for part in self._recorded]
         self.slots.select(rows)
         if self.state is not None:
             self.set_state(self.state.rows(rows.to(self.state.tokens.device)))
@@ -198,7 +198,7 @@ class CompressiveMemory:
 
     `state` is what a collection keeps: one `State` per layer that remembers, or None before anything was folded.
     With `slots`, every layer also holds so many pairs of key and value per KV head; `keep` says which (see `slots.py`).
-    Raises ValueError for fewer than none, or a way to choose that isn't there.
+    Raises ValueError for fewer than none, or a way to choose that isn't there, or was not learnt.
     """
 
     def __init__(
@@ -211,6 +211,8 @@ class CompressiveMemory:
         modules = attention_modules(model)
         if not is_attached(model):
             raise ValueError("infini-attention is not attached to this model: call attach(model) first")
+        if slots and "learnt" in keep and any((m.infini.keep_bias == CLOSED).any() for m in modules):
+            raise ValueError("what slots should keep was not learnt for this model: infinidoc train write-gate")
         kernel, first = KERNELS[model.config.infini_kernel], model.config.infini_first_layer
         self.layers = [
             InfiniLayer(kernel, m.infini, index >= first, LayerSlots(slots, keep, turn_of(model.get_decoder(), index)))
@@ -275,7 +277,7 @@ class CompressiveMemory:
         twin = copy.copy(self)
         twin.layers = [copy.copy(layer) for layer in self.layers]
         for layer in twin.layers:
-            layer._keys, layer._weights = list(layer._keys), list(layer._weights)
+            layer._recorded = list(layer._recorded)
             layer.slots = layer.slots.copy()
         return twin
 
@@ -364,8 +366,8 @@ def infini_attention(
     if layer.tapped:
         layer.entering = hidden
     if layer.recording and (layer.remembers or layer.slots.size):
-        new = key[:, :, -query.shape[2] :]
-        layer.record(unrotate(new, rotation), module.infini.write_weights(hidden))
+        new = slice(-query.shape[2], None)
+        layer.record(unrotate(key[:, :, new], rotation), value[:, :, new], hidden)
         layer.slots.record(query, scale, sliding)
     if layer.last:
         raise Enough
@@ -383,30 +385,6 @@ def mixed(module: Any, layer: InfiniLayer, hidden: Tensor, query: Tensor, local:
     read, present = layer.read(query)
     gate = module.infini.gate(hidden) * present[:, None, None, None].to(hidden.dtype)
     return gate * read + (1 - gate) * local
-
-
-def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float | None = None) -> Tensor:
-    """softmax(scale·QKᵀ)V over what is not later. query (B, H, N, D), key and value (B, K, N, D) to (B, N, H, D).
-
-    PyTorch's own kernel spends twice as long on bfloat16 on a CPU. Plain matmuls over blocks of queries and the keys up
-    to them take the fast path, and skip most of what the mask hides.
-    """
-    rows, heads, tokens, dim = query.shape
-    group = heads // key.shape[1]
-    scale = dim**-0.5 if scale is None else scale
-    output = query.new_empty(rows, tokens, heads, dim)
-    later = torch.ones(QUERY_BLOCK, QUERY_BLOCK, dtype=torch.bool, device=query.device).triu(1)
-    for start in range(0, tokens, QUERY_BLOCK):
-        end = min(start + QUERY_BLOCK, tokens)
-        size = end - start
-        # Query heads of a group share their keys: fold the group into the token axis.
-        block = (query[:, :, start:end] * scale).reshape(rows, -1, group * size, dim)
-        scores = block @ key[:, :, :end].transpose(-1, -2)
-        hidden = scores.view(rows, -1, group, size, end)[..., start:]
-        hidden.masked_fill_(later[:size, :size], float("-inf"))
-        read = scores.softmax(-1) @ value[:, :, :end]
-        output[:, start:end] = read.view(rows, heads, size, dim).transpose(1, 2)
-    return output
 
 
 def unrotate(x: Tensor, rotation: Rotation | None) -> Tensor:

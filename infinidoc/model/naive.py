@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from infinidoc.model.addresses import SCALE
 from infinidoc.model.attention import unrotate
 from infinidoc.model.quantization import quantised
-from infinidoc.model.slots import LATE, RECENT, SINKS, Misses, Turn, rotate
+from infinidoc.model.slots import LATE, RECENT, RIDGE, SINKS, Slots, Turn, rotate
 
 
 def score(question: Tensor, weights: Tensor, addresses: Tensor, rows: Sequence[int]) -> Tensor:
@@ -34,13 +34,13 @@ def int8_linear(x: Tensor, weight: Tensor) -> Tensor:
 
 @dataclass
 class Pair:
-    """A token's key without rotation and its value, of one KV head, and the attention that they have received."""
+    """One pair of `Slots`."""
 
     key: Tensor
     value: Tensor
-    received: float = 0.0
-    late: float = 0.0
-    missed: float = 0.0
+    received: float | Tensor = 0.0
+    foreseen: float | Tensor = 0.0
+    weight: float | Tensor = 0.0
 
 
 class LayerSlots:
@@ -88,46 +88,70 @@ class LayerSlots:
                 self.looks.append((b, h, n, weights))
         return output
 
-    def fold(self, keys: Tensor, plain: Tensor, values: Tensor, mask: Tensor, misses: Misses) -> None:
-        rows, kv_heads, tokens, _ = plain.shape
+    def fold(self, keys: Tensor, window: Slots) -> Slots:
+        rows, kv_heads, tokens, _ = window.keys.shape
         held = self.held or [[[] for _ in range(kv_heads)] for _ in range(rows)]
         heads = 1 + max(h for _, h, _, _ in self.looks)
         self.held = []
+        leaving: list[list[list[Pair]]] = []
         for b in range(rows):
-            real = [n for n in range(tokens) if mask[b, n]]
+            real = [n for n in range(tokens) if window.present[b, n]]
             self.held.append([])
+            leaving.append([])
             for k in range(kv_heads):
-                window = [Pair(plain[b, k, n], values[b, k, n]) for n in range(tokens)]
-                pairs = [*held[b][k], *(Pair(p.key, p.value, p.received) for p in window)]
+                told = (window.keys, window.values, window.received, window.foreseen, window.weights)
+                pairs = [*held[b][k], *(Pair(*(x[b, k, n] for x in told)) for n in range(tokens))]
+                late = [0.0] * len(pairs)
                 for row, h, n, weights in self.looks:
                     if row == b and h // (heads // kv_heads) == k and n in real:
-                        for pair, weight in zip(pairs, weights, strict=False):
-                            pair.received += weight
-                            pair.late += weight if n in real[-LATE:] else 0
-                self.held[b].append([*pairs[: len(held[b][k])], *(pairs[len(held[b][k]) + n] for n in real)])
-        width = max(len(pairs) for row in self.held for pairs in row)
-        blank = Pair(torch.zeros_like(plain[0, 0, 0]), torch.zeros_like(values[0, 0, 0]))
-        padded = [[pairs + [blank] * (width - len(pairs)) for pairs in row] for row in self.held]
-        keys, values = (
-            torch.stack(
-                [torch.stack([torch.stack([getattr(p, name) for p in pairs]) for pairs in row]) for row in padded]
-            )
-            for name in ("key", "value")
-        )
-        missed = misses(keys, values, torch.tensor([[n < len(row[0]) for n in range(width)] for row in self.held]))
-        for b, k in torch.cartesian_prod(torch.arange(rows), torch.arange(kv_heads)).tolist():
-            for n, pair in enumerate(self.held[b][k]):
-                pair.missed = float(missed[b, k, n])
-            self.held[b][k] = self.cut(self.held[b][k])
-            for pair in self.held[b][k]:
-                pair.late = 0.0
+                        for index, weight in enumerate(weights):
+                            pairs[index].received = pairs[index].received + weight
+                            late[index] += weight if n in real[-LATE:] else 0
+                there = [*range(len(held[b][k])), *(len(held[b][k]) + n for n in real)]
+                pairs, late = [pairs[index] for index in there], [late[index] for index in there]
+                stay = self.stay(pairs, late)
+                self.held[b].append([pairs[index] for index in sorted(stay)])
+                leaving[b].append([pair for index, pair in enumerate(pairs) if index not in stay])
+        return as_slots(leaving, window)
 
-    def cut(self, pairs: list[Pair]) -> list[Pair]:
+    def stay(self, pairs: list[Pair], late: list[float]) -> set[int]:
         recent = min(RECENT, self.size // 4, max(0, self.size - SINKS))
         stay = set(range(len(pairs))[: min(SINKS, self.size)]) | set(range(len(pairs))[len(pairs) - recent :])
         room = self.size - min(SINKS, self.size) - recent
+        scores = {
+            "attention": [float(pair.received) for pair in pairs],
+            "late": late,
+            "learnt": [float(pair.foreseen) for pair in pairs],
+            "residual": missed(pairs),
+        }
         for share, name in enumerate(self.keep, 1):
-            field = {"attention": "received", "late": "late", "residual": "missed"}[name]
-            best = sorted(set(range(len(pairs))) - stay, key=lambda n: (-getattr(pairs[n], field), n))
+            best = sorted(set(range(len(pairs))) - stay, key=lambda n: (-scores[name][n], n))
             stay |= set(best[: max(0, self.size - room + room * share // len(self.keep) - len(stay))])
-        return [pairs[n] for n in sorted(stay)]
+        return stay
+
+
+def missed(pairs: list[Pair]) -> list[float]:
+    """`slots.residual`, in float64."""
+    if not pairs:
+        return []
+    keys = torch.stack([pair.key / pair.key.norm() for pair in pairs]).double()
+    gram = RIDGE * torch.eye(keys.shape[-1]).double()
+    reading = torch.zeros(keys.shape[-1], len(pairs[0].value)).double()
+    for key, pair in zip(keys, pairs, strict=True):
+        gram += torch.outer(key, key)
+        reading += torch.outer(key, pair.value.double())
+    return [float((key @ gram.inverse() @ reading - pair.value).norm()) for key, pair in zip(keys, pairs, strict=True)]
+
+
+def as_slots(rows: list[list[list[Pair]]], like: Slots) -> Slots:
+    """Pairs by row and KV head as tensors; those of a row that has fewer stand at the end."""
+    width = max(len(pairs) for row in rows for pairs in row)
+    index = torch.zeros(*like.weights.shape[:2], width, dtype=torch.long)
+    slots = like.at(index, torch.zeros(len(rows), width, dtype=torch.bool))
+    for b, row in enumerate(rows):
+        for k, pairs in enumerate(row):
+            for n, pair in enumerate(pairs, width - len(pairs)):
+                slots.present[b, n] = True
+                for tensor, field in zip(slots.tensors().values(), fields(Pair), strict=False):
+                    tensor[b, k, n] = getattr(pair, field.name)
+    return slots

@@ -14,62 +14,74 @@ Which pairs stay is for `keep` to say; each name in it has an equal share of the
     attention   received so far, summed over all queries of the KV head's group, segment after segment (as H2O,
                 2306.14048)
     late        received from the segment's last 128 queries alone: one block of the matrix (as SnapKV, 2404.14469)
-    residual    how badly the layer's sum gives the value back (as LoLA, 2505.23666); where a layer has no sum, one of
-                the candidates themselves
-The first four pairs, which attention rests on, and the most recent always stay.
+    learnt      what a write gate foresees from the token's hidden state (as KVzap, 2601.07891): no attention is needed
+    residual    how badly least squares over all candidates gives the value back: what a sum can't hold (as LoLA,
+                2505.23666)
+The first four pairs, which attention rests on, and the most recent always stay. What leaves goes into the sum.
 
 Slots are not sums: they don't add up, depend on the order of what was read, and nothing can be taken out of them again.
 So collections, from which documents are removed, don't store any.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from infinidoc.model.causal import causal_attention
+
 Rotation = tuple[Tensor, Tensor]  # cos, sin (B or 1, N, R)
 Turn = Callable[[Tensor, torch.dtype], Rotation | None]  # a layer's rotation of positions (N), None if it has none
-Misses = Callable[[Tensor, Tensor, Tensor], Tensor]  # of keys, values and which are present: what the sum gets wrong
 
 SINKS, RECENT = 4, 32
 LATE = 128  # queries
 BLOCK = 128  # queries whose attention is looked at together
-WAYS = ("attention", "late", "residual")
+QUERIES = 64  # that attend together, on a CPU: their scores, behind slots, stay in a core's own cache
+WAYS = ("attention", "late", "learnt", "residual")
+RIDGE = 0.1  # of the least squares, on keys of length 1
 PREFIX = "slots."
 
 
 @dataclass(frozen=True)
 class Slots:
-    """What one layer holds. B rows, K KV heads, S pairs. A value, like a `State`: folding makes a new one.
+    """Pairs of one layer. B rows, K KV heads, S pairs. A value, like a `State`: folding makes a new one.
 
-    `keys` (B, K, S, R) without rotation, `values` (B, K, S, V), `received` (B, K, S) float32: attention, so far.
+    `keys` (B, K, S, R) without rotation, `values` (B, K, S, V); and, (B, K, S), float32: `received`, the attention so
+    far, `foreseen` by the write gate, and `weights`, how much of a pair goes into the sum when it leaves.
     `present` (B, S): False for the first places of a row that has read less than another.
     """
 
     keys: Tensor
     values: Tensor
     received: Tensor
+    foreseen: Tensor
+    weights: Tensor
     present: Tensor
 
     def tensors(self) -> dict[str, Tensor]:
-        return {"keys": self.keys, "values": self.values, "received": self.received, "present": self.present}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def rows(self, index: Tensor) -> "Slots":
         """The chosen streams of the batch."""
         return Slots(*(tensor[index] for tensor in self.tensors().values()))
 
     @classmethod
-    def side_by_side(cls, several: Sequence["Slots"]) -> "Slots":
-        """Those of several texts, one after the other: as many as all have together."""
-        keys, values, received, present = zip(*(slots.tensors().values() for slots in several), strict=True)
-        return cls(torch.cat(keys, 2), torch.cat(values, 2), torch.cat(received, 2), torch.cat(present, 1))
+    def side_by_side(cls, parts: Sequence["Slots"]) -> "Slots":
+        """The pairs of all parts, one part behind the other: as many as all have together."""
+        columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(cls)}
+        return cls(**{name: torch.cat(column, 1 if name == "present" else 2) for name, column in columns.items()})
 
-    def present_with(self, window: int) -> Tensor:
-        """(B, S + window), True for all of the window."""
-        return F.pad(self.present, (0, window), value=True)
+    def at(self, index: Tensor, present: Tensor) -> "Slots":
+        """The pairs at index (B, K, C), of which those are `present` (B, C)."""
+
+        def chosen(x: Tensor) -> Tensor:
+            return x.gather(2, index.view(*index.shape, *[1] * (x.dim() - 3)).expand(-1, -1, -1, *x.shape[3:]))
+
+        pairs = {name: chosen(tensor) for name, tensor in self.tensors().items() if name != "present"}
+        return Slots(**pairs, present=present)
 
 
 def pack_slots(layers: Sequence[Slots]) -> dict[str, Tensor]:
@@ -104,8 +116,10 @@ class LayerSlots:
         if size < 0 or not keep or not set(keep) <= set(WAYS):
             raise ValueError(f"no {size} slots by {', '.join(keep)}: choose 0 or more, by {', '.join(WAYS)}")
         self.size, self.keep, self.turn = size, tuple(keep), turn
+        self.looks = size > 0 and bool({"attention", "late"} & set(keep))  # whether attention is looked at
         self.held: Slots | None = None
         self._placed: Tensor | None = None
+        self._all_present = True
         self._queries: list[Tensor] = []
         self._scale: float | None = None
         self._sliding: int | None = None
@@ -121,6 +135,7 @@ class LayerSlots:
 
     def set(self, held: Slots | None) -> None:
         self.held, self._placed = held, None
+        self._all_present = held is None or bool(held.present.all())
 
     def clear(self) -> None:
         """Forgets what was recorded of the window."""
@@ -133,7 +148,7 @@ class LayerSlots:
 
     def record(self, queries: Tensor, scale: float | None, sliding: int | None) -> None:
         """Keeps rotated queries (B, H, N, R), and how they attend, for the next fold."""
-        if self.size and self.keep != ("residual",):
+        if self.looks:
             self._queries.append(queries.detach())
         self._scale, self._sliding = scale, sliding
 
@@ -148,7 +163,9 @@ class LayerSlots:
 
     def seen(self, window: int) -> Tensor | None:
         """Which of slots and window are there, (B, S + window); None if all are."""
-        return None if self.held is None or self.held.present.all() else self.held.present_with(window)
+        if self.held is None or self._all_present:
+            return None
+        return F.pad(self.held.present, (0, window), value=True)
 
     def attend(
         self,
@@ -167,6 +184,8 @@ class LayerSlots:
         assert self.held is not None
         held, new, window = len(self), query.shape[2], key.shape[2]
         key, value = self.before(key, value)
+        if mask is None and sliding is None and self._all_present and query.device.type == "cpu":
+            return causal_attention(query, key, value, scale, QUERIES)
         places = torch.arange(held + window, device=query.device)
         asking = places[held + window - new :]
         if mask is None:
@@ -180,29 +199,29 @@ class LayerSlots:
         )
         return mixed.transpose(1, 2).contiguous()
 
-    def fold(self, keys: Tensor, plain: Tensor, values: Tensor, mask: Tensor, misses: Misses) -> None:
-        """Window and slots are cut back to `size` pairs. The window's keys (B, K, N, R) with and without rotation, its
-        values (B, K, N, V), and mask (B, N): True for tokens, False for padding."""
-        placed, values = self.before(keys, values)
-        present, received = mask, plain.new_zeros(plain.shape[:-1], dtype=torch.float32)
-        if self.held is not None:
-            present = torch.cat([self.held.present, mask], -1)
-            plain = torch.cat([self.held.keys, plain], -2)
-            received = torch.cat([self.held.received, received], -1)
+    def fold(self, keys: Tensor, window: Slots) -> Slots:
+        """Window and slots are cut back to `size` pairs; keys (B, K, N, R): the window's, with rotation.
+
+        Returns the pairs that leave: without slots, all of the window.
+        """
+        if not self.size:
+            return window
+        placed, _ = self.before(keys, window.values)
+        counting = window.present
+        pairs = window if self.held is None else Slots.side_by_side([self.held, window])
         if "attention" in self.keep:
-            received = received + self._received(placed, present, mask)
-        scores = {"attention": lambda: received}
-        scores["late"] = lambda: self._received(placed, present, mask & (from_the_end(mask) <= LATE))
-        scores["residual"] = lambda: misses(plain, values, present)
-        index = choose([scores[name]() for name in self.keep], present, self.size)
-        if not index.shape[-1]:
-            return
-        rows = index.clamp(min=0)
-
-        def chosen(pairs: Tensor) -> Tensor:
-            return pairs.gather(2, rows[..., None].expand(-1, -1, -1, pairs.shape[-1]))
-
-        self.set(Slots(chosen(plain), chosen(values), received.gather(2, rows), index[:, 0] >= 0))
+            received = pairs.received + self._received(placed, pairs.present, counting)
+            pairs = replace(pairs, received=received)
+        scores = {"attention": lambda: pairs.received, "learnt": lambda: pairs.foreseen}
+        scores["late"] = lambda: self._received(placed, pairs.present, counting & (from_the_end(counting) <= LATE))
+        scores["residual"] = lambda: residual(pairs)
+        order = choose([scores[name]() for name in self.keep], pairs.present, self.size)
+        count = pairs.present.sum(-1, keepdim=True)
+        there = torch.arange(order.shape[-1], device=order.device) >= order.shape[-1] - count
+        leaving = order.shape[-1] - min(self.size, int(count.max()))
+        if leaving < order.shape[-1]:
+            self.set(pairs.at(order[..., leaving:], there[:, leaving:]))
+        return pairs.at(order[..., :leaving], there[:, :leaving])
 
     def _received(self, keys: Tensor, present: Tensor, counting: Tensor) -> Tensor:
         return received(torch.cat(self._queries, 2), keys, present, counting, self._scale, self._sliding)
@@ -253,11 +272,19 @@ def received(
 
 
 @torch.no_grad()
-def choose(scores: Sequence[Tensor], present: Tensor, size: int) -> Tensor:
-    """Which pairs stay: indices (B, K, up to `size`) in ascending order; −1, first, where a row has fewer.
+def residual(pairs: Slots) -> Tensor:
+    """How far from its value is what least squares over all pairs gives for each one's key: (B, K, S)."""
+    keys, values = F.normalize(pairs.keys.float(), dim=-1) * pairs.present[:, None, :, None], pairs.values.float()
+    gram = keys.mT @ keys + RIDGE * torch.eye(keys.shape[-1], device=keys.device)
+    return (keys @ torch.linalg.solve(gram, keys.mT @ values) - values).norm(dim=-1)
 
-    scores (B, K, C), each of which fills its share with its highest, of equals the first; present (B, C): the
-    candidates.
+
+@torch.no_grad()
+def choose(scores: Sequence[Tensor], present: Tensor, size: int) -> Tensor:
+    """The candidates' indices (B, K, C) in a new order: those that aren't there, those that leave, and the up to `size`
+    that stay, each as they stood.
+
+    scores (B, K, C), each of which fills its share with its highest, of equals the first; present (B, C).
     """
     order, count = present.cumsum(-1), present.sum(-1, keepdim=True)
     sinks = min(SINKS, size)
@@ -269,9 +296,7 @@ def choose(scores: Sequence[Tensor], present: Tensor, size: int) -> Tensor:
         ranked = score.masked_fill(~candidates, float("-inf")).masked_fill(taken, float("inf"))
         best = ranked.sort(dim=-1, descending=True, stable=True).indices[..., :budget]
         taken = torch.zeros_like(taken).scatter(-1, best, True) & candidates
-    index = torch.where(taken, torch.arange(taken.shape[-1], device=taken.device), -1)
-    kept = min(size, int(count.max()))
-    return index.sort(-1).values[..., index.shape[-1] - kept :]
+    return torch.argsort(candidates.long() + taken, dim=-1, stable=True)
 
 
 def from_the_end(mask: Tensor) -> Tensor:

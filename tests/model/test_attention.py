@@ -6,16 +6,12 @@ import torch.nn.functional as F
 from safetensors.torch import load, save
 from transformers import AutoModelForCausalLM
 
-from infinidoc.model.attention import (
-    CompressiveMemory,
-    attach,
-    attention_modules,
-    causal_attention,
-    unrotate,
-)
+from infinidoc.model.attention import CompressiveMemory, attach, attention_modules, unrotate
 from infinidoc.model.base import load_base
+from infinidoc.model.causal import causal_attention
 from infinidoc.model.kernels import KERNELS, State
 from infinidoc.model.passes import single_pass
+from infinidoc.model.slots import Slots
 from tests.tiny import FAMILIES, tiny_model
 
 WORDS = list(range(3, 60))
@@ -82,7 +78,7 @@ def test_every_family_forgets_positions_in_memory(family):
     for prompt in (ids([7, 8, 9]), ids([20, 21, 22, 23, 24, 25, 7])):
         memory = CompressiveMemory(model)
         model(prompt, past_key_values=memory)
-        recorded = torch.cat(memory.layers[0]._keys, -2)
+        recorded = Slots.side_by_side(memory.layers[0]._recorded).keys
         keys.append(recorded[0, :, prompt[0].tolist().index(7)])
     torch.testing.assert_close(keys[0], keys[1], rtol=1e-4, atol=1e-5)
     rotated = memory.layers[0].keys[0, :, -1]
@@ -313,12 +309,13 @@ def test_the_real_model_is_unchanged_by_an_empty_memory_and_by_closed_gates(real
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
 @pytest.mark.parametrize("tokens", [1, 127, 128, 300])
-@pytest.mark.parametrize("kv_heads", [2, 6])
-def test_blocked_causal_attention_is_causal_attention(dtype, tolerance, tokens, kv_heads):
+@pytest.mark.parametrize(("kv_heads", "before"), [(2, 0), (6, 0), (2, 50)])
+def test_blocked_causal_attention_is_causal_attention(dtype, tolerance, tokens, kv_heads, before):
     torch.manual_seed(0)
     query = torch.randn(2, 6, tokens, 16)
-    key, value = torch.randn(2, kv_heads, tokens, 16), torch.randn(2, kv_heads, tokens, 16)
-    expected = F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True, scale=0.3)
+    key, value = (torch.randn(2, kv_heads, before + tokens, 16) for _ in range(2))
+    mask = torch.ones(tokens, before + tokens, dtype=torch.bool).tril(before)
+    expected = F.scaled_dot_product_attention(query, key, value, mask, enable_gqa=True, scale=0.3)
     found = causal_attention(query.to(dtype), key.to(dtype), value.to(dtype), 0.3)
     torch.testing.assert_close(found.float(), expected.transpose(1, 2), rtol=0, atol=tolerance)
 

@@ -17,6 +17,7 @@ OPTIONS = {"do_sample": False, "max_new_tokens": 8, "pad_token_id": 2, "eos_toke
 WAYS = {
     "attention": ("attention",),
     "late": ("late",),
+    "learnt": ("learnt",),
     "residual": ("residual",),
     "attention and residual": ("attention", "residual"),
 }
@@ -25,7 +26,16 @@ WAYS = {
 def open_model(folder, first_layer=0, dtype=torch.float32):
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval().requires_grad_(False)
     attach(model, first_layer=first_layer)
+    for module in attention_modules(model):  # as if it had been learnt
+        module.infini.keep_weight.normal_(generator=torch.Generator().manual_seed(1))
+        module.infini.keep_bias.fill_(0)
     return model
+
+
+def open_gates(model):
+    for module in attention_modules(model):
+        module.infini.gate_bias.fill_(0)
+        module.infini.write_bias.fill_(0)
 
 
 def words(*bounds):
@@ -99,7 +109,9 @@ def test_every_way_keeps_what_the_naive_twin_keeps_whatever_the_padding(tiny, ke
     masks = [torch.ones(2, 12), torch.ones(2, 10), torch.ones(2, 12)]
     masks[0][1, 7:] = 0
     masks[1][0, 3:] = 0
-    memory = compared(open_model(tiny, first_layer=first_layer), 16, keep, segments, masks)
+    model = open_model(tiny, first_layer=first_layer)
+    open_gates(model)
+    memory = compared(model, 16, keep, segments, masks)
     assert [slots.present.shape for slots in memory.slots] == [(2, 16)] * 3
 
 
@@ -146,12 +158,47 @@ def test_the_first_and_the_last_stay_and_the_others_by_their_score():
     score, other = torch.zeros(1, 1, 40), torch.zeros(1, 1, 40)
     score[..., [10, 20, 21, 22]] = torch.tensor([4.0, 3.0, 2.0, 1.0])
     other[..., [10, 30, 31]] = torch.tensor([9.0, 8.0, 7.0])
-    assert choose([score], present, 12)[0, 0].tolist() == [0, 1, 2, 3, 4, 10, 20, 21, 22, 37, 38, 39]
-    assert choose([score], present, 11)[0, 0].tolist() == [0, 1, 2, 3, 4, 10, 20, 21, 22, 38, 39]
-    assert choose([score, other], present, 10)[0, 0].tolist() == [0, 1, 2, 3, 10, 20, 30, 31, 38, 39]
-    assert choose([score], present, 3)[0, 0].tolist() == [0, 1, 2]
+
+    def stay(scores, size):
+        return choose(scores, present, size)[0, 0].tolist()[-size:]
+
+    assert stay([score], 12) == [0, 1, 2, 3, 4, 10, 20, 21, 22, 37, 38, 39]
+    assert stay([score], 11) == [0, 1, 2, 3, 4, 10, 20, 21, 22, 38, 39]
+    assert stay([score, other], 10) == [0, 1, 2, 3, 10, 20, 30, 31, 38, 39]
+    assert stay([score], 3) == [0, 1, 2]
     present[:, 5:] = False
-    assert choose([score], present, 12)[0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert stay([score], 12) == [*range(33, 40), 0, 1, 2, 3, 4]  # what isn't there comes first
+
+
+def test_what_leaves_the_slots_goes_into_the_sum(tiny):
+    """Sum and slots together hold what a memory without slots sums up: of the first layer, which sees no memory."""
+    model = open_model(tiny)
+    open_gates(model)
+    masks = [None, torch.tensor([[1] * 9, [1] * 3 + [0] * 6]), torch.tensor([[1] * 14, [0] * 14])]
+    segments = words((0, 12), (100, 112)), words((20, 29), (120, 129)), words((40, 54), (140, 154))
+    memory, sums = CompressiveMemory(model, slots=10), CompressiveMemory(model)
+    tell(model, memory, segments[0][:, :10])
+    assert memory.state[0].tokens.tolist() == [0, 0]
+    memory = CompressiveMemory(model, slots=10)
+    for each in (memory, sums):
+        tell(model, each, *segments, masks=masks)
+    assert memory.state[0].tokens.tolist() == [25, 5]
+    held, layer = memory.slots[0], memory.layers[0]
+    arguments = held.keys, held.values, held.weights, held.present.float()
+    for name, expected in sums.state[0].tensors().items():
+        found = getattr(layer.kernel.write(memory.state[0], *arguments), name)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_no_sum_is_kept_behind_slots_where_no_gate_would_read_it(tiny):
+    model = open_model(tiny)
+    memory = CompressiveMemory(model, slots=10)
+    tell(model, memory, words((0, 12)))
+    assert memory.state is None
+    open_gates(model)
+    attention_modules(model)[1].infini.gate_bias.fill_(float("-inf"))
+    tell(model, memory, words((0, 12)))
+    assert [layer.state is None for layer in memory.layers] == [False, True, False]
 
 
 def test_a_row_is_what_it_is_alone(family):
@@ -206,8 +253,7 @@ def test_gradients_are_those_of_full_attention_where_all_is_kept(family):
 
 def test_saved_and_loaded_sum_and_slots_give_the_same_logits(family):
     model = open_model(family)
-    for module in attention_modules(model):
-        module.infini.gate_bias.fill_(0)
+    open_gates(model)
     memory = CompressiveMemory(model, slots=12)
     masks = [None, torch.tensor([[1] * 10, [1] * 4 + [0] * 6])]
     tell(model, memory, words((0, 12), (100, 112)), words((20, 30), (120, 130)), masks=masks)
@@ -290,8 +336,11 @@ def test_half_precision_is_kept(tiny):
 
 def test_mistakes_are_named(tiny):
     model = open_model(tiny)
+    attention_modules(model)[1].infini.keep_bias.fill_(float("-inf"))
+    with pytest.raises(ValueError, match="was not learnt"):
+        CompressiveMemory(model, slots=8, keep=("learnt",))
     for mistake in ({"slots": -1}, {"slots": 8, "keep": ("luck",)}, {"slots": 8, "keep": ()}):
-        with pytest.raises(ValueError, match="choose 0 or more, by attention, late, residual"):
+        with pytest.raises(ValueError, match="choose 0 or more, by attention, late, learnt, residual"):
             CompressiveMemory(model, **mistake)
     memory = CompressiveMemory(model, slots=8)
     tell(model, memory, words((0, 20)))
