@@ -91,6 +91,26 @@ def marked(question: str, text: str) -> tuple[tuple[int, int], ...]:
     return tuple(word.span() for word in WORD.finditer(text) if wanted.intersection(stems(word[0])))
 
 
+def gist(question: str, shown: Sequence[Shown], count: int) -> list[tuple[str, str]]:
+    """The `count` sentences that fit a question best, as their passages have them: (document, text), best first.
+
+    Those that follow each other stay together, as they stand there; else each has a line.
+    """
+    pages = _Pages(shown, question)
+    best = sorted(range(len(pages.sentences)), key=lambda number: -pages.fit(number, number))[:count]
+    texts = {pages.sentences[number].source: "" for number in best}
+    last = -1
+    for number in sorted(best):
+        sentence = pages.sentences[number]
+        text, start = shown[sentence.source].text, sentence.start
+        if texts[sentence.source]:
+            follows = number == last + 1
+            texts[sentence.source] += text[pages.sentences[last].end : start] if follows else "\n"
+        texts[sentence.source] += text[start : sentence.end]
+        last = number
+    return [(shown[source].document, text) for source, text in texts.items()]
+
+
 def cite(text: str, shown: Sequence[Shown]) -> str:
     """The text with [n] after each sentence, n being the number (from 1) of the passage that says so.
 

@@ -1,13 +1,15 @@
-"""A short answer of a trained reader, weighed: all passages read together, and each by itself.
+"""A short answer of a trained reader, read again where it is in doubt.
 
-A small reader is led astray by passages that only look as if they held the answer; asked of each by itself, it refuses
-most of those. What it says of each reading is a candidate. Given is the one that is likeliest over all readings, by the
-sum of p(answer | reading) (RAG-Sequence, arXiv 2005.11401, its passages equally likely), of those whose words stand in
-the passages, if any do.
+A small reader is led astray by what stands beside an answer. So an answer that it isn't sure of is read a second time,
+from the few sentences that the question's words point at; and what either reading says, once more, from the passage
+where it stands, by itself. Given is the answer that is likeliest over all readings, by the sum of p(answer | reading)
+(RAG-Sequence, arXiv 2005.11401, what was read being equally likely), of those whose words stand in the passages, if any
+do.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 
 import torch
@@ -17,34 +19,62 @@ from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
 from infinidoc.model.decoding import go_on, read
 from infinidoc.model.prompts import REFUSAL, Titled, reading_prompt
-from infinidoc.reading.quoting import Shown, find_quotes, is_verbatim
+from infinidoc.reading.quoting import Quote, Shown, find_quotes, gist, is_verbatim
 from infinidoc.reading.whole import whole
 
-REFUSED = 0.25  # a reading refuses if that is likelier; a question is refused if all its readings do
+SURE = 0.5  # an answer that is likelier than that, and stands in the passages, is given without a second look
+REFUSED = 0.25  # a reading refuses if that is likelier; a question is refused if both readings of all passages do
+GIST = 3  # sentences
 
 
 def weighed(base: BaseModel, question: str, passages: Sequence[Titled], max_tokens: int) -> str:
     """The answer to a question from passages, best first, or `REFUSAL`."""
-    together = Reading(base, question, passages[::-1])
-    readings = [together]
-    if len(passages) > 1:
-        readings += [Reading(base, question, [passage]) for passage in passages[:-1]]
-        readings.append(Reading(base, question, passages[-1:], begun=together))
-    if all(reading.refuses(REFUSED) for reading in readings):
-        return REFUSAL
-    said = [reading.answer(max_tokens) for reading in readings if not reading.refuses(0.5)]
-    candidates = {text: ids for text, ids in said if text and text != REFUSAL}
-    if not candidates:
-        return REFUSAL
     shown = [Shown(*passage) for passage in passages]
-    quotes = [find_quotes(text, question, shown) for text in candidates]
-    stands = [is_verbatim(text, found) is not False for text, found in zip(candidates, quotes, strict=True)]
-    likelihood = [0.0]
-    if len(candidates) > 1:
-        each = [reading.likelihood(list(candidates.values())) for reading in readings]
+    candidates: dict[str, Candidate] = {}
+
+    def consider(reading: "Reading") -> "Candidate | None":
+        text, ids = reading.answer(max_tokens)
+        if not text or text == REFUSAL or reading.refuses(0.5):
+            return None
+        if text not in candidates:
+            candidates[text] = Candidate(ids, find_quotes(text, question, shown), text)
+        return candidates[text]
+
+    together = Reading(base, question, passages[::-1])
+    first = consider(together)
+    if first and first.stands and together.likelihood([first.ids]).item() > math.log(SURE):
+        return whole(first.text, question, first.quotes)
+    readings = [together]
+    if (few := gist(question, shown, GIST)) != list(passages):
+        readings.append(Reading(base, question, few[::-1]))
+        consider(readings[1])
+    if not candidates or all(reading.refuses(REFUSED) for reading in readings):
+        return REFUSAL
+    if len(passages) > 1:
+        sources = {quote.source for one in candidates.values() for quote in one.quotes if quote.verbatim}
+        for source in sorted(sources):
+            begun = together if source == len(passages) - 1 else None  # what that one begins with
+            readings.append(Reading(base, question, [passages[source]], begun))
+            consider(readings[-1])
+    every, likelihood = list(candidates.values()), [0.0]
+    if len(every) > 1:
+        each = [reading.likelihood([one.ids for one in every]) for reading in readings]
         likelihood = torch.stack(each).logsumexp(0).tolist()
-    *_, text, found = max(zip(stands, likelihood, candidates, quotes, strict=True))
-    return whole(text, question, found)
+    *_, best = max(zip([one.stands for one in every], likelihood, range(len(every)), strict=True))
+    return whole(every[best].text, question, every[best].quotes)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An answer that a reading gave, its tokens, and where its words stand."""
+
+    ids: list[int]
+    quotes: list[Quote]
+    text: str
+
+    @property
+    def stands(self) -> bool:
+        return is_verbatim(self.text, self.quotes) is not False
 
 
 class Reading:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infinidoc.reading.quoting import Citing, Shown, cite, find_quotes, is_verbatim
+from infinidoc.reading.quoting import Citing, Shown, cite, find_quotes, gist, is_verbatim
 
 MINUTES = """Minutes of 4 March. 1. Roof. Marlow and Quist repair the north slope for £3,480.
 The work begins on Monday, 11 May
@@ -157,3 +157,17 @@ def test_a_refusal_is_not_cited():
     citing.add("not in these documents")
     citing.close(refused=True)
     assert citing.text == "not in these documents"
+
+
+def test_the_gist_of_passages_is_what_the_question_points_at():
+    log = Shown("log.txt", "The Amalia sailed on Monday. She carries grain.\n\nSalt went to Bergen. The crew slept.")
+    book = Shown("book.txt", "ship: Zenobia; cargo: salt; port: Bergen\nship: Amalia; cargo: wine; port: Hull")
+    assert gist("Which ship brings salt to Bergen?", [log, book], 2) == [
+        ("book.txt", "ship: Zenobia; cargo: salt; port: Bergen"),
+        ("log.txt", "Salt went to Bergen."),
+    ]
+    together = gist("What does the Amalia carry?", [log], 2)
+    assert together == [("log.txt", "The Amalia sailed on Monday. She carries grain.")]
+    assert gist("Amalia, crew?", [log], 2) == [("log.txt", "The Amalia sailed on Monday.\nThe crew slept.")]
+    assert gist("Amalia?", [log], 9) == [("log.txt", log.text)]
+    assert gist("Amalia?", [], 2) == []
