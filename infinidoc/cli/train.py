@@ -20,10 +20,11 @@ app = typer.Typer(
     no_args_is_help=True,
     help="""Train an adapter: what a frozen base model needs to recall, to read and to remember.
 
-    An adapter has up to three parts: an address head and a reader, which stand alone, and a memory. `joined` trains the
-    memory on, `finish` and `settle` go further:
+    An adapter has up to four parts: an address head, a reader and slots, which stand alone, and a memory. `joined`
+    trains the memory on, `finish` and `settle` go further:
 
       infinidoc train reader --data qa --out runs/reader
+      infinidoc train slots --data prose --out runs/slots
       infinidoc train address-head --out runs/head
       infinidoc train memory --out runs/memory
       infinidoc train joined --init runs/head --init runs/memory --out runs/joined
@@ -31,7 +32,8 @@ app = typer.Typer(
       infinidoc train settle --init runs/finish --out runs/settled
 
     A run keeps checkpoints: the same command goes on where it was interrupted. It writes log.csv, curves.png and, at
-    the end, adapter.safetensors (reader.safetensors); infinidoc ingest --adapter runs/settled … then uses it.""",
+    the end, adapter.safetensors (reader.safetensors, slots.safetensors); infinidoc ingest --adapter runs/settled …
+    then uses it.""",
 )
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The run's directory: checkpoints, log, curves, adapter.")]
@@ -120,6 +122,43 @@ def reader(
     settings = {name: value for name, value in changed.items() if value is not None}
     with progress() as show:
         card = train_reader(model, out, data, show, precision, passes=passes, minutes=minutes, seed=seed, **settings)
+    done(card, json)
+
+
+@app.command("slots")
+def slots(
+    out: Out,
+    data: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="A directory of whole books, BOOK.jsonl.xz.")
+    ],
+    steps: Steps = None,
+    minutes: Annotated[float, typer.Option(min=0, help="End after so many minutes instead: ten of a GPU will do.")] = 0,
+    length: Annotated[int | None, typer.Option(min=1024, help="Tokens of an excerpt; default: 1,536.")] = None,
+    seed: Seed = 0,
+    precision: Precision = "auto",
+    model: ModelOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Train reading through slots: to go on with a book as if all of it stood in the window.
+
+    Attention is taught layer by layer, then all layers together. What comes of it is loaded for memories with slots and
+    for nothing else. Every fourth book is held out, and written to OUT/held-out.
+
+    Examples:
+
+      infinidoc train slots --data prose --out runs/slots
+
+      infinidoc train slots --data prose --minutes 10 --length 4096 --out runs/slots
+
+      infinidoc bench perplexity --slots 256 --adapter runs/slots --prose runs/slots/held-out
+    """
+    from infinidoc.training.run import train_slots
+
+    fetch(model)
+    changed = {"steps": steps, "length": length}
+    settings = {name: value for name, value in changed.items() if value is not None}
+    with progress() as show:
+        card = train_slots(model, out, data, show, precision, minutes=minutes, seed=seed, **settings)
     done(card, json)
 
 
@@ -218,4 +257,4 @@ def done(card: "AdapterCard", json: bool) -> None:
     if json:
         render.print_json(plain(card))
         return
-    render.out.print(f"{card.path / 'adapter.safetensors'}: {', '.join(card.parts)}, {render.size(card.size)}")
+    render.out.print(f"{card.path}: {', '.join(card.parts)}, {render.size(card.size)}")

@@ -1,11 +1,12 @@
 """Adapters: what training adds to a frozen base model, as safetensors with a model card beside them.
 
-An adapter is a directory of up to three files. `adapter.safetensors` holds what a collection is read with: gates and
+An adapter is a directory of up to four files. `adapter.safetensors` holds what a collection is read with: gates and
 LoRA factors of the compressive memory. `head.safetensors` holds the address head that new collections take; each keeps
 a copy of it, so a new head changes no collection. `reader.safetensors` holds the LoRA factors of a reader, which are
-merged to answer and are not there when documents are read. A collection depends on the first file alone. (That one may
-hold a head too, as older ones do: it counts where there is no other.) Their metadata say which base model they were
-trained on; on any other they are refused. The package ships some; those that a user trains or is given are in
+merged to answer and are not there when documents are read, `slots.safetensors` what is trained for memories with slots,
+which is there for those alone. A collection depends on the first file alone. (That one may hold a head too, as older
+ones do: it counts where there is no other.) Their metadata say which base model they were trained on; on any other they
+are refused. The package ships some; those that a user trains or is given are in
 `INFINIDOC_HOME/adapters`.
 """
 
@@ -28,18 +29,19 @@ if TYPE_CHECKING:  # torch takes seconds to import
     from infinidoc.model.base import BaseModel
 
 FILE, HEAD_FILE, READER_FILE = "adapter.safetensors", "head.safetensors", "reader.safetensors"
-CARD = "README.md"
+SLOTS_FILE, CARD = "slots.safetensors", "README.md"
 FORMAT = "1"
 NONE = "none"
 DEFAULT_KERNEL = "least_squares"  # where no adapter names one
-ADDRESS_HEAD, READER, MEMORY = "address-head", "reader", "memory"  # the parts that an adapter may have
+ADDRESS_HEAD, READER, MEMORY, SLOTS = "address-head", "reader", "memory", "slots"  # the parts that an adapter may have
 HEAD = "address_head."
 LORA_DOWN, LORA_UP = ".lora_down", ".lora_up"
 
 
 @dataclass(frozen=True)
 class AdapterCard:
-    """What is known of an adapter without loading it. `size` in bytes; `parts` of address-head, reader, memory."""
+    """What is known of an adapter without loading it. `size` in bytes; `parts` of address-head, reader, memory,
+    slots."""
 
     name: str
     path: Path
@@ -59,7 +61,7 @@ class AdapterCard:
 
     @property
     def files(self) -> list[Path]:
-        """Those of its three that there are."""
+        """Those of its four that there are."""
         return _files(self.path)
 
     @property
@@ -104,7 +106,8 @@ def available() -> list[AdapterCard]:
 
 
 def _files(directory: Path) -> list[Path]:
-    return [directory / name for name in (FILE, HEAD_FILE, READER_FILE) if (directory / name).is_file()]
+    names = (FILE, HEAD_FILE, READER_FILE, SLOTS_FILE)
+    return [directory / name for name in names if (directory / name).is_file()]
 
 
 def find(name: str) -> AdapterCard:
@@ -146,7 +149,9 @@ def describe(directory: Path) -> AdapterCard:
     """Reads an adapter's metadata. Raises InfinidocError if there is none, or its files are of different models."""
     files = _files(directory)
     if not files:
-        raise InfinidocError(f"no adapter in {directory}", f"one has {FILE}, {HEAD_FILE} or {READER_FILE}")
+        raise InfinidocError(
+            f"no adapter in {directory}", f"one has {FILE}, {HEAD_FILE}, {READER_FILE} or {SLOTS_FILE}"
+        )
     described = [_metadata(file) for file in files]
     try:
         if len({metadata["model_digest"] for metadata in described}) > 1:
@@ -178,18 +183,19 @@ def _metadata(file: Path) -> dict[str, str]:
     return metadata
 
 
-def digest(card: AdapterCard) -> str:
-    """The SHA-256 of what a collection depends on; empty for an adapter without a memory."""
-    file = card.path / FILE
+def digest(card: AdapterCard, name: str = FILE) -> str:
+    """The SHA-256 of one of its files, by default of what a collection depends on; empty if it has none."""
+    file = card.path / name
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
 def load(card: AdapterCard) -> Adapter:
+    """What collections are read with; neither the reader nor what slots have."""
     from safetensors.torch import load_file
 
     tensors: dict[str, Tensor] = {}
     for file in card.files:
-        if file.name != READER_FILE:
+        if file.name in (FILE, HEAD_FILE):
             tensors |= load_file(file)
     return Adapter(card, digest(card), tensors)
 
@@ -220,21 +226,13 @@ def attach_adapter(base: "BaseModel", adapter: Adapter) -> None:
 
     Raises InfinidocError if the adapter was trained on another base model.
     """
-    import torch
-
-    from infinidoc.model.attention import attach, attention_modules
+    from infinidoc.model.attention import attach
 
     card = adapter.card
     _fits(base, card)
     attach(base.model, card.kernel, card.first_layer)
     base.model.config.infini_parts, base.model.config.infini_merged = card.parts, adapter.digest
-    modules = attention_modules(base.model)
-    _merge(base, adapter.tensors)
-    for name, tensor in adapter.tensors.items():
-        if ".infini." in name:
-            layer, parameter = name.removeprefix("layers.").split(".infini.")
-            with torch.no_grad():
-                getattr(modules[int(layer)].infini, parameter).copy_(tensor)
+    _put_in(base, adapter.tensors)
 
 
 def attach_reader(base: "BaseModel", card: AdapterCard) -> None:
@@ -257,7 +255,20 @@ def attach_reader(base: "BaseModel", card: AdapterCard) -> None:
     file = card.path / READER_FILE
     base.model.config.infini_reads = True
     base.model.config.infini_merged = hashlib.sha256(file.read_bytes()).hexdigest()
-    _merge(base, load_file(file))
+    _put_in(base, load_file(file))
+
+
+def attach_slots(base: "BaseModel", card: AdapterCard) -> None:
+    """Adds what an adapter has for memories with slots to a model that infini-attention is attached to.
+
+    Raises InfinidocError if it was trained on another base model.
+    """
+    from safetensors.torch import load_file
+
+    _fits(base, card)
+    merged = getattr(base.model.config, "infini_merged", "")
+    base.model.config.infini_merged = " ".join(filter(None, [merged, digest(card, SLOTS_FILE)]))
+    _put_in(base, load_file(card.path / SLOTS_FILE))
 
 
 def _fits(base: "BaseModel", card: AdapterCard) -> None:
@@ -269,10 +280,19 @@ def _fits(base: "BaseModel", card: AdapterCard) -> None:
         )
 
 
-def _merge(base: "BaseModel", tensors: "dict[str, Tensor]") -> None:
+def _put_in(base: "BaseModel", tensors: "dict[str, Tensor]") -> None:
+    """Merges LoRA factors into the weights, and sets gates; an address head stays out."""
+    import torch
+
+    from infinidoc.model.attention import attention_modules
     from infinidoc.model.lora import merge
 
+    modules = attention_modules(base.model)
     for name, tensor in tensors.items():
         if name.endswith(LORA_DOWN):
             target = name.removesuffix(LORA_DOWN)
             merge(base.model, target, tensor, tensors[target + LORA_UP])
+        elif ".infini." in name:
+            layer, parameter = name.removeprefix("layers.").split(".infini.")
+            with torch.no_grad():
+                getattr(modules[int(layer)].infini, parameter).copy_(tensor)

@@ -12,12 +12,14 @@ def load(
     precision: str | None = None,
     to_read: bool = False,
     bare: bool = False,
+    slots: bool = False,
 ) -> tuple[BaseModel, Adapter | None]:
     """A base model with infini-attention attached, and its adapter, if it has one (see `adapters.choose`).
 
     By default the model is as documents are read in: with the adapter's memory. `to_read` gives it the adapter's reader
     instead, with nothing behind its window (see `has_own_reader`); an adapter without one of its own answers as it is.
     `bare` leaves both out, which is loaded in half the time and finds passages as any other does.
+    `slots` adds what the adapter has for memories with slots, if anything: such a model is for these alone.
     `precision`: fp32, bf16 or int8 (which only reading documents can be in); else `INFINIDOC_PRECISION`, else what
     `load_base` chooses. Raises InfinidocError if either can't be had, or they don't fit.
     """
@@ -35,6 +37,8 @@ def load(
         adapters.attach_adapter(base, found)
     else:
         attach(base.model)
+    if card and slots and adapters.SLOTS in card.parts:
+        adapters.attach_slots(base, card)
     if precision == INT8:
         from infinidoc.model.quantization import quantise
 

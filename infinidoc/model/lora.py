@@ -27,7 +27,7 @@ class Lora(nn.Module):
         self.merged: Tensor | None = None  # see `Merged`
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.merged is not None:
+        if self.enabled and self.merged is not None:
             return F.linear(x, self.merged, self.linear.bias)
         y = self.linear(x)
         if not self.enabled:

@@ -1,6 +1,7 @@
 """One pass through a model for what is kept of a text: what its memory folds, and the hidden states of one layer."""
 
 import copy
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -32,18 +33,18 @@ def single_pass(
         layer.recording = layer.remembers and (remember is None or index in remember)
         layer.blocked, layer.tapped = True, index == tap
     layers[max(i for i, layer in enumerate(layers) if layer.tapped or layer.recording)].last = True
-    stands = {i: _Stand(decoder.layers[i], begun) for i in range(tap or 0) if begun is not None}
+    stands = {i: Stand(decoder.layers[i], begun) for i in range(tap or 0) if begun is not None}
     if tap is not None:
-        stands[tap] = _Stand(decoder.layers[tap])
+        stands[tap] = Stand(decoder.layers[tap])
     with suppress(Enough):
-        twin = _with_layers(decoder, [stands.get(i, layer) for i, layer in enumerate(decoder.layers)])
+        twin = with_layers(decoder, [stands.get(i, layer) for i, layer in enumerate(decoder.layers)])
         twin(input_ids=ids, past_key_values=memory, use_cache=True)
     if tap is not None:
         layers[tap].incoming = stands[tap].incoming
     return memory
 
 
-class _Stand(nn.Module):
+class Stand(nn.Module):
     """In the place of a decoder layer for one pass: notes what comes into it; or only hands on what is known to come
     out of it."""
 
@@ -61,7 +62,7 @@ class _Stand(nn.Module):
         return self.layer(hidden_states, *args, **kwargs) if self.outgoing is None else self.outgoing
 
 
-def _with_layers(decoder: Any, layers: list[nn.Module]) -> Any:
+def with_layers(decoder: Any, layers: Sequence[nn.Module]) -> Any:
     """The same decoder, weights and all, with these layers for its own: other threads don't see it."""
     twin = copy.copy(decoder)
     twin.__dict__["_modules"] = {**decoder._modules, "layers": nn.ModuleList(layers)}

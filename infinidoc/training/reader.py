@@ -8,27 +8,22 @@ and on a GPU, where ten minutes are enough; an interrupted run goes on from its 
 """
 
 import random
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from infinidoc.model.adapters import LORA_DOWN, LORA_UP
 from infinidoc.model.attention import CompressiveMemory, attach, is_attached
 from infinidoc.model.base import BaseModel
-from infinidoc.model.lora import Merged, add_lora, loras
+from infinidoc.model.lora import add_lora
 from infinidoc.model.prompts import ANSWER, REFUSAL, passage_part, question_part
-from infinidoc.training import checkpoint
-from infinidoc.training.checkpoint import Reached
+from infinidoc.training import loop
 from infinidoc.training.questions import Asked, Questions, holds, reworded
 
-CHECKPOINT = "reader-checkpoint.safetensors"  # beside that of an adapter's other parts
-WARM = 0.1  # of a run, until the learning rate is reached
 SHOWN_TOKENS = 1_000  # passages of one question: more than `ask` ever shows
 UNANSWERABLE = 0.2  # of the questions that have an answer are put without it
 DEVICE_TOKENS = {"cuda": 24_576, "cpu": 2_048}  # a forward pass, padding included
@@ -48,34 +43,15 @@ SUFFIXES = (
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What decides a run's result, and so must be the same to resume it.
+class Settings(loop.Settings):
+    """`questions` of a step, of which up to `together` share their passages; `passes` over the data, unless there is a
+    time limit. `first_layer` is the lowest with LoRA factors. `rate` belongs to 128 questions a step and falls with the
+    square root of their number."""
 
-    `questions` of a step, of which up to `together` share their passages; `passes` over the data, or, with `minutes`,
-    as many steps as fit into that time. `first_layer` is the lowest with LoRA factors. `rate` belongs to 128 questions
-    a step and falls with the square root of their number.
-    """
-
-    rank: int = 32
     first_layer: int = 8
-    rate: float = 1.2e-3
     questions: int = 128
     together: int = 1
     passes: float = 1.0
-    minutes: float = 0.0
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Step:
-    """`right` is the share of questions whose answer the model would have given, token by token."""
-
-    step: int
-    progress: float
-    loss: float
-    right: float
-    tokens: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -98,72 +74,30 @@ class Sample:
         return len(self.passages) + sum(len(one.ids) for one in self.branches)
 
 
-class Trainer:
+class Trainer(loop.Run):
     """A run over `questions`, with its checkpoint in `out`."""
 
+    CHECKPOINT = "reader-checkpoint.safetensors"  # beside that of an adapter's other parts
+    settings: Settings
+
     def __init__(self, base: BaseModel, settings: Settings, questions: Questions, out: Path):
-        self.base, self.settings, self.questions, self.out = base, settings, questions, out
         torch.manual_seed(settings.seed)
         if not is_attached(base.model):
             attach(base.model)
         add_lora(base.model, settings.rank, settings.first_layer, mlp=True)
-        self.parameters: dict[str, nn.Parameter] = {}
-        for name, lora in loras(base.model):
-            self.parameters[name + LORA_DOWN], self.parameters[name + LORA_UP] = lora.down, lora.up
-        for parameter in self.parameters.values():
-            parameter.requires_grad_(True)
-        self.optimizer = torch.optim.AdamW(
-            list(self.parameters.values()),
-            lr=settings.rate,
-            betas=(0.9, 0.98),
-            weight_decay=0.0,
-            fused=base.device.type == "cuda",
-        )
+        self.questions, self.pool = questions, questions.asked
+        steps = max(1, round(sum(one.weight for one in self.pool) * settings.passes / settings.questions))
+        super().__init__(base, settings, steps, out)
+        self.rate *= (settings.questions / 128) ** 0.5
         self.parts: dict[tuple[int, str], list[int]] = {}  # token ids of texts as they are shown
-        self.pool = questions.asked
-        self.merged = Merged(base.model) if base.device.type == "cuda" else None
         self.limit = DEVICE_TOKENS.get(base.device.type, DEVICE_TOKENS["cpu"])
         self.steps_ahead: list[list[list[int]]] = []  # groups of questions, by number
         self.filling: list[list[int]] = []  # those of the step after them
-        self.step, self.seconds = 0, 0.0
-        self.steps = max(1, round(sum(one.weight for one in self.pool) * settings.passes / settings.questions))
 
-    def train(
-        self,
-        notify: Callable[[Step], None] = lambda step: None,
-        save_every: int = 200,
-        stop_at: int = 0,
-    ) -> None:
-        """Runs to the last step (or to `stop_at`), from the checkpoint in `out` if there is one."""
-        self.resume()
-        self.base.model.train()
-        clock = time.perf_counter()
-        while self.progress < 1 and (not stop_at or self.step < stop_at):
-            loss, right, tokens = self._advance()
-            now = time.perf_counter()
-            self.seconds, clock = self.seconds + now - clock, now
-            self.step += 1
-            notify(Step(self.step, self.progress, loss, right, tokens, self.seconds))
-            if self.step % save_every == 0 or self.progress >= 1:
-                self.save()
-        self.base.model.eval()
-
-    @property
-    def progress(self) -> float:
-        """From 0 to 1, of the time where there is a limit, else of the steps."""
-        if self.settings.minutes:
-            return self.seconds / (60 * self.settings.minutes)
-        return self.step / self.steps
-
-    def _advance(self) -> tuple[float, float, int]:
+    def _backward(self) -> tuple[float, float | None, int]:
         rng = random.Random(f"{self.settings.seed} {self.step}")
         batch = [self.sample(group, rng) for group in self._groups(self.step)]
         asked = sum(len(one.branches) for one in batch)
-        warm, cool = min(1.0, (self.progress + 1 / self.steps) / WARM), max(0.02, 1 - self.progress)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.rate * (self.settings.questions / 128) ** 0.5 * warm * cool
-        if self.merged:
-            self.merged.begin()
         losses, rights, tokens = [], [], 0
         for part in micro_batches(batch, self.limit):
             loss, right = self.loss(part)
@@ -171,11 +105,6 @@ class Trainer:
             losses.append(loss.detach())
             rights.append(right)
             tokens += sum(one.tokens for one in part)
-        if self.merged:
-            self.merged.end()
-        nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
         return torch.cat(losses).mean().item(), torch.cat(rights).mean().item(), tokens
 
     def _groups(self, step: int) -> list[list[Asked]]:
@@ -296,21 +225,6 @@ class Trainer:
             input_ids=ids.to(self.base.device), past_key_values=memory, use_cache=memory is not None
         ).last_hidden_state
         return found
-
-    def tensors(self) -> dict[str, Tensor]:
-        """What an adapter keeps: the factors, in half the bits, as they are small numbers with noise on them."""
-        return {name: p.detach().to(torch.bfloat16).cpu() for name, p in self.parameters.items()}
-
-    def save(self) -> None:
-        """Keeps the run as it is; `resume` goes on from there."""
-        reached = Reached(self.step, self.seconds)
-        checkpoint.save(self.out / CHECKPOINT, asdict(self.settings), reached, self.parameters, self.optimizer)
-
-    def resume(self) -> None:
-        """Goes on from the checkpoint, if there is one. Raises InfinidocError if it is from another kind of run."""
-        file, settings = self.out / CHECKPOINT, asdict(self.settings)
-        if reached := checkpoint.resume(file, settings, self.parameters, self.optimizer, self.base.device):
-            self.step, self.seconds = reached.step, reached.seconds
 
 
 def file_name(title: str, number: int) -> str:

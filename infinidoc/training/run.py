@@ -13,20 +13,32 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from safetensors.torch import load_file
 
 from infinidoc.errors import InfinidocError
 from infinidoc.files import replacing
 from infinidoc.model import adapters
-from infinidoc.model.adapters import ADDRESS_HEAD, HEAD, HEAD_FILE, READER, READER_FILE, AdapterCard
+from infinidoc.model.adapters import (
+    ADDRESS_HEAD,
+    HEAD,
+    HEAD_FILE,
+    READER,
+    READER_FILE,
+    SLOTS,
+    SLOTS_FILE,
+    AdapterCard,
+)
 from infinidoc.model.addresses import address_layer
 from infinidoc.model.base import BaseModel, load_base
-from infinidoc.training import address_head, reader
+from infinidoc.training import address_head, books, loop, reader, slots
+from infinidoc.training.books import Books
 from infinidoc.training.questions import Questions, gather
 from infinidoc.training.recipes import MAKERS
 from infinidoc.training.trainer import LOG, Settings, Step, Trainer
 
 CURVES = "curves.png"
 QUESTIONS = "questions.json.xz"
+BOOKS, HELD_OUT = "books.safetensors", "held-out"
 SMOOTH = 20  # steps of a task that a point of its curve is the mean of
 
 
@@ -132,13 +144,39 @@ def train_reader(
         raise InfinidocError(f"{base.name} has {layers} layers", f"choose a first layer from 0 to {layers - 1}")
     trainer = reader.Trainer(base, chosen, questions, out)
 
-    def show(step: reader.Step) -> None:
-        notify(f"loss {step.loss:.2f}, right {step.right:.0%}", round(1000 * min(1.0, step.progress)), 1000)
-
-    trainer.train(show)
+    trainer.train(lambda step: notify(told(step), *step.reached))
     metadata = described(base, chosen, [READER], chosen.first_layer)
     run = {"steps": trainer.step, "seconds": round(trainer.seconds)}
     return adapters.save(out, trainer.tensors(), metadata | run, READER_FILE)
+
+
+def train_slots(
+    model: str | None,
+    out: Path,
+    data: Path,
+    notify: Callable[[str, int, int], None] = lambda *_: None,
+    precision: str = "auto",
+    **settings: Any,
+) -> AdapterCard:
+    """Trains reading through slots on the books in a directory, or goes on with it if `out` holds its checkpoint, and
+    writes it there; books that are held out go into `out`/held-out as text.
+
+    `notify`, `settings`: see `train_reader`. Raises InfinidocError if `out` holds another run, or there are no books.
+    """
+    base = loaded(model, precision)
+    chosen = replace(slots.Settings(), **settings)
+    read = bound(out, data, base, lambda what: notify(what, 0, 1000))
+    trainer = slots.Trainer(base, chosen, read, out)
+    trainer.train(lambda step: notify(told(step), *step.reached), save_every=slots.SAVE_EVERY)
+    run = {"steps": trainer.step, "seconds": round(trainer.seconds)}
+    kept = load_file(out / SLOTS_FILE) if (out / SLOTS_FILE).exists() else {}  # a write gate, which is fitted apart
+    tensors = kept | trainer.tensors()
+    return adapters.save(out, tensors, described(base, chosen, [SLOTS], 0) | run, SLOTS_FILE)
+
+
+def told(step: loop.Step) -> str:
+    """What is shown of a step."""
+    return f"loss {step.loss:.3f}" + ("" if step.right is None else f", right {step.right:.0%}")
 
 
 def described(base: BaseModel, settings: Any, parts: Sequence[str], first_layer: int) -> dict[str, Any]:
@@ -160,6 +198,18 @@ def gathered(out: Path, data: Path | None, notify: Callable[[str], None] = lambd
         with replacing(file) as temporary:
             questions.save(temporary)
     return Questions.load(file)
+
+
+def bound(out: Path, data: Path, base: BaseModel, notify: Callable[[str], None] = lambda what: None) -> Books:
+    """The books of a run as token ids: read once, and then kept beside its checkpoint."""
+    file = out / BOOKS
+    if not file.exists():
+        training, held_out = books.found(data)
+        books.write_out(held_out, out / HELD_OUT)
+        read = books.tokenised(training, base.encode, notify)
+        with replacing(file) as temporary:
+            read.save(temporary)
+    return Books.load(file)
 
 
 def loaded(model: str | None, precision: str) -> BaseModel:

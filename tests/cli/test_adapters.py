@@ -1,6 +1,7 @@
 """`infinidoc adapters` and `infinidoc train`, as a person uses them."""
 
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,30 @@ def test_a_reader_is_trained_into_an_adapter_and_its_collections_stay(tiny, tmp_
     assert card.reader_layer is not None
     assert adapters.load(card).digest == was
     assert json.loads(invoke("ask", "What does the Amalia carry?", "--json").stdout)["answer"]  # it can still be read
+
+
+def test_slots_are_trained_into_an_adapter_and_measured_and_its_collections_stay(tiny, tmp_path, quick):
+    out, books = tmp_path / "mine", tmp_path / "books"
+    invoke("train", "memory", "--out", out, "--model", tiny, "--precision", "fp32")
+    was = adapters.load(adapters.describe(out)).digest
+    Path("a.txt").write_text("The Amalia carries grain and wine.\n")
+    invoke("ingest", "a.txt", "--model", tiny, "--adapter", out)
+    said = json.loads(invoke("ask", "What does the Amalia carry?", "--json").stdout)["answer"]
+    books.mkdir()
+    for number in range(4):
+        text = " ".join(f"Ship {line} of {number} carries grain." for line in range(150))
+        (books / f"{number}.jsonl.xz").write_bytes(lzma.compress(json.dumps({"text": text}).encode()))
+    train = ("train", "slots", "--data", books, "--out", out, "--model", tiny, "--precision", "fp32", "--steps", 2)
+    with pytest.raises(InfinidocError, match="choose a multiple of 512"):
+        invoke(*train, "--length", 1100)
+    assert invoke(*train, "--length", 1024).exit_code == 0
+    card = adapters.describe(out)
+    assert card.parts == ["memory", "slots"]
+    assert adapters.load(card).digest == was
+    assert json.loads(invoke("ask", "What does the Amalia carry?", "--json").stdout)["answer"] == said
+    bench = ("bench", "perplexity", "--lengths", 512, "--samples", 1, "--prose", out / "held-out", "--json")
+    measured = invoke(*bench, "--slots", 8, "--adapter", out, "--model", tiny)
+    assert [row["system"] for row in json.loads(measured.stdout)["rows"]] == ["window", "memory", "8 slots", "full"]
 
 
 def test_an_adapter_of_another_base_model_is_refused(tiny, tmp_path):

@@ -22,8 +22,10 @@ from infinidoc.evaluation.longcontext.prose import Prose
 from infinidoc.evaluation.longcontext.published import Published
 from infinidoc.evaluation.longcontext.reader import Reader
 from infinidoc.evaluation.results import Result
+from infinidoc.model import adapters
 from infinidoc.model.adapters import Adapter
 from infinidoc.model.base import BaseModel
+from infinidoc.model.loading import load
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,13 @@ class Bench:
         """The loss of segments of long documents, after so much of them was read, also behind so many slots. Rows: see
         `Perplexity.run`."""
         more: dict[str, Any] = {"slots": list(slots), "keep": list(keep)} if slots else {}
+        slotted = None
+        if slots and self.adapter and adapters.SLOTS in self.adapter.card.parts:
+            more["slots_part"] = adapters.digest(self.adapter.card, adapters.SLOTS_FILE)
+            slotted, _ = load(self.base.name, self.adapter.card.reference, self.base.precision, slots=True)
         began, settings = time.perf_counter(), self._settings("perplexity", prose=_about(text), **more)
         ledger = Ledger(settings)
-        run = Perplexity(Reader(self.base), text, self.samples, self.seed, ledger, self.notify, slots, keep)
+        run = Perplexity(Reader(self.base), text, self.samples, self.seed, ledger, self.notify, slots, keep, slotted)
         return _result(run.run(self.lengths), settings, began, run.progress, published.PERPLEXITY)
 
     def _settings(self, benchmark: str, **more: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Documents are cut into segments. A scored segment is read in each of these ways,
 - "window": by itself, with an empty memory;
 - "memory": by itself, with the compressive memory of all earlier segments of its document;
 - "256 slots", if asked for: behind so many slots per layer and KV head (see `model/slots.py`), into which the document
-  was streamed, and the sum where its gates are open;
+  was streamed, and the sum where its gates are open, with what the adapter has for slots (no other row is);
 - "full": with all the earlier text in the window, where the model's window holds that.
 The same segments for each, so that rows of one length can be compared; rows of different lengths are of different text.
 """
@@ -25,6 +25,7 @@ from infinidoc.evaluation.longcontext.prose import Prose
 from infinidoc.evaluation.longcontext.reader import Reader, stream
 from infinidoc.evaluation.longcontext.streams import SlotStream
 from infinidoc.model.attention import CompressiveMemory
+from infinidoc.model.base import BaseModel
 from infinidoc.model.kernels import State
 
 WINDOW, MEMORY, FULL = "window", "memory", "full"
@@ -74,6 +75,7 @@ class Perplexity:
     notify: Callable[[BenchProgress], None] = lambda progress: None
     slots: Sequence[int] = ()
     keep: Sequence[str] = ("attention",)
+    slotted: BaseModel | None = None  # what slots are read with, if not with the reader's model
     progress: BenchProgress = field(default_factory=BenchProgress, init=False)
 
     def run(self, lengths: Sequence[int]) -> list[Row]:
@@ -105,7 +107,7 @@ class Perplexity:
         if done > items[0].index:
             done, state = 0, None
         self._advance(done * size, read=False)
-        streams = [SlotStream(self.reader.base, slots, self.keep) for slots in self.slots]
+        streams = [SlotStream(self.slotted or self.reader.base, slots, self.keep) for slots in self.slots]
         for item in items:
             state = stream(self.reader, segment, done, item.index, state, checkpoint, self._advance)
             done = item.index

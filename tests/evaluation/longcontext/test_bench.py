@@ -128,3 +128,25 @@ def test_an_adapter_is_found_attached_and_named(tiny, home):
     assert choose(base.digest, "none") is None
     with pytest.raises(InfinidocError, match="no adapter nope"):
         load(str(tiny), "nope")
+
+
+def test_what_an_adapter_has_for_slots_changes_no_other_row(tiny, home, text):
+    import torch
+
+    plain, _ = load(str(tiny), "none")
+    about = {"model": "tiny", "model_digest": plain.digest, "first_layer": 0, "parts": "slots"}
+    factors = {"lora_down": torch.randn(2, 64), "lora_up": torch.randn(64, 2)}
+    tensors = {f"layers.1.self_attn.q_proj.{name}": factor for name, factor in factors.items()}
+
+    def rows(adapter):
+        base, found = load(str(tiny), adapter)
+        result = Bench(base, found, [1024], samples=1).perplexity(text, slots=[16])
+        return {row["system"]: row["nll"] for row in result["rows"]}
+
+    adapters.save(home / "adapters" / "slotted", tensors, about, adapters.SLOTS_FILE)
+    before, after = rows("none"), rows("slotted")
+    assert before.pop("16 slots") != after.pop("16 slots")
+    assert before == after
+    changed = {name: 2 * factor for name, factor in tensors.items()}
+    adapters.save(home / "adapters" / "slotted", changed, about, adapters.SLOTS_FILE)
+    assert rows("slotted")["16 slots"] not in (before | after).values()  # nothing of the earlier part is gone on with
