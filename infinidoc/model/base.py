@@ -349,7 +349,7 @@ def load_base(
     from tokenizers import Tokenizer
 
     from infinidoc.model.decoder import LanguageModel, halved, is_plain
-    from infinidoc.model.tokenizer import build_encode
+    from infinidoc.model.tokenizer import build_encode_late
 
     keep_few_shapes()
     device = choose_device(device)
@@ -368,7 +368,7 @@ def load_base(
             with quiet():
                 model = hugging_face.load(card.path, FAMILIES[config["model_type"]], dtype)
         vocabulary = Tokenizer.from_file(str(card.path / "tokenizer.json"))
-        encode = build_encode(vocabulary)
+        encode = build_encode_late(vocabulary)
     except KeyError as error:
         raise InfinidocError(
             f"{name} lacks weights, {error.args[0]} among them", "it isn't a whole language model"

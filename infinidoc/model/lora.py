@@ -106,5 +106,6 @@ def merge(model: Model, name: str, down: Tensor, up: Tensor) -> None:
     The sum is taken in float32 and rounded once: a change is smaller than a step of half precision often enough.
     """
     weight: Any = model.get_decoder().get_submodule(name).weight
-    change = SCALE * up.float().to(weight.device) @ down.float().to(weight.device)
-    weight.copy_(weight.float() + change)
+    merged = SCALE * up.float().to(weight.device) @ down.float().to(weight.device)
+    # Where weights are pages of a file, writing to them costs more than all else of this.
+    weight.data = merged.add_(weight).to(weight.dtype)

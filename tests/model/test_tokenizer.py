@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from infinidoc.model import tokenizer as module
-from infinidoc.model.tokenizer import Encode, build_encode
+from infinidoc.model.tokenizer import Encode, build_encode, build_encode_late
 from tests.tiny import REAL_HOME, tiny_tokenizer
 
 LLAMA3 = (
@@ -174,6 +174,26 @@ def test_half_a_surrogate_pair_does_not_stop_it(spec: str) -> None:
     assert encode("a\ud83d b") == encode("a\ufffd b")
     slow = module._hugging_face(spec)
     assert slow("a\ud83d b") == slow("a\ufffd b")
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_until_there_is_much_to_read_the_tokenizer_itself_does_it(
+    spec: str, style: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+    monkeypatch.setattr(module, "build_encode", lambda backend: built.append(backend) or build_encode(backend))
+    backend, expected = edited(spec, style), oracle(edited(spec, style))
+    backend.enable_truncation(8)
+    backend.enable_padding(length=100)
+    encode = build_encode_late(backend)
+    for text in [*ADVERSARIAL, " ".join(ADVERSARIAL)]:
+        assert encode(text) == expected(text), repr(text)
+    assert encode("a\ud83d b") == expected("a\ufffd b")
+    assert not built
+    ships = "Ships carry   5 tons. <|im_end|>" * 2_000
+    for text in (ships, *ADVERSARIAL):
+        assert encode(text) == expected(text), repr(text)
+    assert built == [backend]
 
 
 def unlike_any(content: dict[str, Any]) -> None:
