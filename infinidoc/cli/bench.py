@@ -40,13 +40,18 @@ ProseOption = Annotated[
     typer.Option("--prose", metavar="PATH", help="Files or directories to take text from. Default: examples/library."),
 ]
 SlotsOption = Annotated[
-    str, typer.Option(help="Also measure memories of so many slots: numbers, separated by commas.", show_default=False)
+    str,
+    typer.Option(
+        help="Measure memories of so many slots: numbers, separated by commas; default: none.", show_default=False
+    ),
 ]
 KeepOption = Annotated[
     str,
     typer.Option(
         help="Which pairs stay in the slots: those with most attention, with most attention of the latest 128 tokens "
-        "(late), or that the sum gives back worst (residual). Several, separated by commas, share the slots."
+        "(late), that a write gate foresees it for (learnt), or that a sum gives back worst (residual). Several, "
+        "separated by commas, share the slots; default: what slots keep elsewhere.",
+        show_default=False,
     ),
 ]
 OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the JSON file and the PNG go.")]
@@ -58,6 +63,8 @@ def passkey(
     lengths: LengthsOption = "4k,32k,128k",
     samples: SamplesOption = 20,
     seed: SeedOption = 0,
+    slots: SlotsOption = "",
+    keep: KeepOption = "",
     adapter: AdapterOption = None,
     model: ModelOption = None,
     out: OutOption = OUT,
@@ -72,8 +79,10 @@ def passkey(
       infinidoc bench passkey
 
       infinidoc bench passkey --lengths 32k,1m,10m --samples 20 --json
+
+      infinidoc bench passkey --slots 256 --keep residual --adapter none
     """
-    with measuring(lengths, samples, seed, adapter, model) as bench:
+    with measuring(lengths, samples, seed, slots, keep, adapter, model) as bench:
         result = bench.passkey()
     names = {0.0: "start", 0.5: "middle", 1.0: "end"}
     report(result, out, json, lambda: print_accuracy(result, "depth", names.__getitem__))
@@ -87,13 +96,15 @@ def measures(name: str, lengths: str, samples: int, show: Callable[[dict[str, An
         lengths: LengthsOption = lengths,
         samples: SamplesOption = samples,
         seed: SeedOption = 0,
+        slots: SlotsOption = "",
+        keep: KeepOption = "",
         prose: ProseOption = [],  # noqa: B006
         adapter: AdapterOption = None,
         model: ModelOption = None,
         out: OutOption = OUT,
         json: JsonOption = False,
     ) -> None:
-        with measuring(lengths, samples, seed, adapter, model, prose) as bench:
+        with measuring(lengths, samples, seed, slots, keep, adapter, model, prose) as bench:
             result = getattr(bench, name)(read(bench, prose))
         report(result, out, json, lambda: show(result))
 
@@ -109,6 +120,7 @@ measures(
 
       infinidoc bench needle
       infinidoc bench needle --lengths 128k,1m --prose ./books
+      infinidoc bench needle --lengths 4k --slots 128,256 --keep attention,residual --adapter none
     """,
 )
 measures(
@@ -126,19 +138,11 @@ measures(
 )
 
 
-@app.command()
-def perplexity(
-    lengths: LengthsOption = "512,1k,2k,4k,8k",
-    samples: SamplesOption = 20,
-    seed: SeedOption = 0,
-    slots: SlotsOption = "",
-    keep: KeepOption = "attention",
-    prose: ProseOption = [],  # noqa: B006
-    adapter: AdapterOption = None,
-    model: ModelOption = None,
-    out: OutOption = OUT,
-    json: JsonOption = False,
-) -> None:
+measures(
+    "perplexity",
+    "512,1k,2k,4k,8k",
+    20,
+    lambda result: print_perplexity(result),
     """How well the model predicts long documents: by the window alone, with the memory, with all of it in the window.
 
     Lengths are what was read of a document before the segment that is scored. Slots are pairs of key and value that are
@@ -147,15 +151,10 @@ def perplexity(
     Examples:
 
       infinidoc bench perplexity
-
       infinidoc bench perplexity --lengths 1k,8k,64k --prose ./books --samples 50
-
       infinidoc bench perplexity --slots 64,128,256,512 --keep attention,residual --adapter none
-    """
-    sizes, ways = parse_slots(slots, keep)
-    with measuring(lengths, samples, seed, adapter, model, prose) as bench:
-        result = bench.perplexity(read(bench, prose), sizes, ways)
-    report(result, out, json, lambda: print_perplexity(result))
+    """,
+)
 
 
 @app.command()
@@ -185,10 +184,17 @@ def memory(
 
 @contextmanager
 def measuring(
-    lengths: str, samples: int, seed: int, adapter: str | None, model: str | None, prose: Sequence[str] = ()
+    lengths: str,
+    samples: int,
+    seed: int,
+    slots: str,
+    keep: str,
+    adapter: str | None,
+    model: str | None,
+    prose: Sequence[str] = (),
 ) -> "Iterator[Bench]":
     """A loaded model with a progress bar."""
-    wanted = parse_lengths(lengths)
+    wanted, (sizes, ways) = parse_lengths(lengths), parse_slots(slots, keep)
     from infinidoc.documents.discovery import discover
 
     discover(prose)  # complains of paths before seconds go into loading the model
@@ -199,7 +205,7 @@ def measuring(
     fetch(model)
     with render.status("loading the model"):
         base, found = load(model, adapter)
-    if is_closed(base):
+    if is_closed(base) and not sizes:
         render.note(
             "note: no trained adapter is attached, so the gates of the memory are closed: nothing can be recalled"
         )
@@ -209,7 +215,7 @@ def measuring(
             # what an earlier run had done (nothing is read) tells nothing about speed
             show("", min(reached.done, reached.total), reached.total, reached.read, "tokens", reached.name)
 
-        yield Bench(base, found, wanted, samples, seed, notify)
+        yield Bench(base, found, wanted, samples, seed, notify, sizes, ways)
 
 
 def read(bench: "Bench", paths: Sequence[str]) -> "Prose":
@@ -245,11 +251,15 @@ def print_accuracy(result: dict[str, Any], column: str, named: Callable[[Any], s
     """Lengths down, depths or tasks across."""
     rows = result["rows"]
     values = list(dict.fromkeys(row[column] for row in rows))
-    found = {(row["length"], row[column]): f"{100 * row['accuracy']:.0f} %" for row in rows}
+    found = {(row["length"], row.get("slots"), row[column]): f"{100 * row['accuracy']:.0f} %" for row in rows}
     headings = [named(value) for value in values]
-    lines = [[short(length), *(found[length, value] for value in values)] for length in lengths_of(rows)]
+    lines = [
+        [short(length), *([slots] if slots else []), *(found[length, slots, value] for value in values)]
+        for length, slots in dict.fromkeys((row["length"], row.get("slots")) for row in rows)
+    ]
+    columns = ["tokens", *(["slots"] if rows[0].get("slots") else []), *headings]
     render.out.print(f"Right answers, {result['samples']} questions per cell, from the memory alone", style="bold")
-    render.print_table(["tokens", *headings], lines, ["tokens", *headings])
+    render.print_table(columns, lines, columns)
 
 
 def print_perplexity(result: dict[str, Any]) -> None:

@@ -37,24 +37,27 @@ def _babi(axes: "Axes", rows: Rows) -> None:
 
 
 def _accuracy(axes: "Axes", rows: Rows, series: str, names: dict[Any, str], title: str) -> None:
-    for value in _values(rows, series):
-        found = [row for row in rows if row[series] == value]
+    for value, slots in dict.fromkeys((row[series], row.get("slots")) for row in rows):
+        found = [row for row in rows if (row[series], row.get("slots")) == (value, slots)]
         accuracies = [100 * row["accuracy"] for row in found]
-        axes.plot([row["length"] for row in found], accuracies, marker="o", label=names.get(value, str(value)))
+        label = names.get(value, str(value)) + (f", {slots} slots" if slots else "")
+        axes.plot([row["length"] for row in found], accuracies, marker="o", label=label)
     axes.set(ylabel="right answers, %", ylim=(-3, 103), title=f"{title}, from the compressive memory alone")
     _by_length(axes, rows)
 
 
 def _needle(axes: "Axes", rows: Rows) -> None:
-    lengths, depths = _values(rows, "length"), _values(rows, "depth")
-    accuracy = {(row["length"], row["depth"]): 100 * row["accuracy"] for row in rows}
-    grid = [[accuracy[length, depth] for length in lengths] for depth in depths]
+    lengths, depths = _values(rows, "length"), list(dict.fromkeys((row.get("slots"), row["depth"]) for row in rows))
+    accuracy = {(row["length"], row.get("slots"), row["depth"]): 100 * row["accuracy"] for row in rows}
+    grid = [[accuracy[length, *depth] for length in lengths] for depth in depths]
     image = axes.imshow(grid, vmin=0, vmax=100, cmap="viridis", aspect="auto")
     for y, line in enumerate(grid):
         for x, value in enumerate(line):
             axes.text(x, y, f"{value:.0f}", ha="center", va="center", color="white" if value < 60 else "black")
     axes.set_xticks(range(len(lengths)), [short(length) for length in lengths])
-    axes.set_yticks(range(len(depths)), [f"{100 * depth:.0f} %" for depth in depths])
+    axes.set_yticks(
+        range(len(depths)), [f"{100 * depth:.0f} %{f', {slots} slots' if slots else ''}" for slots, depth in depths]
+    )
     axes.set(
         xlabel="tokens of prose",
         ylabel="depth",

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from infinidoc.model.causal import causal_attention
 from infinidoc.model.kernels import KERNELS, Kernel, Readout, State, pack, unpack
-from infinidoc.model.slots import NO_SLOTS, LayerSlots, Rotation, Slots, pack_slots, turn_of, unpack_slots
+from infinidoc.model.slots import KEEP, NO_SLOTS, LayerSlots, Rotation, Slots, pack_slots, turn_of, unpack_slots
 
 if TYPE_CHECKING:
     from infinidoc.model.decoder import Model
@@ -206,7 +206,7 @@ class CompressiveMemory:
         model: "Model",
         state: list[State] | None = None,
         slots: int = 0,
-        keep: Sequence[str] = ("attention",),
+        keep: Sequence[str] = KEEP,
     ):
         modules = attention_modules(model)
         if not is_attached(model):

@@ -41,6 +41,7 @@ LATE = 128  # queries
 BLOCK = 128  # queries whose attention is looked at together
 QUERIES = 64  # that attend together, on a CPU: their scores, behind slots, stay in a core's own cache
 WAYS = ("attention", "late", "learnt", "residual")
+KEEP = ("attention",)  # unless something else is asked for
 RIDGE = 0.1  # of the least squares, on keys of length 1
 PREFIX = "slots."
 

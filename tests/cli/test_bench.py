@@ -53,6 +53,10 @@ def test_tables_stand_beside_published_figures(run, book):
     out = run("perplexity", "--lengths", "512", "--samples", "1", "--prose", book, *slots)[1]
     assert "8 slots" in out
     assert out.index("8 slots") < out.index("16 slots") < out.index("full")
+    out = run("needle", "--lengths", "512", "--samples", "1", "--prose", book, *slots)[1]
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[1][:3] == ["tokens", "slots", "0"]
+    assert [line[:2] for line in lines if line[:1] == ["512"]] == [["512", "8"], ["512", "16"]]
     out = run("memory", "--lengths", "1k,1m")[1]
     assert "full attention" in out
     assert "115.7 times less" in out
@@ -77,6 +81,7 @@ MISTAKES = [
     (["perplexity", "--slots", "8,many", "--prose", "book.txt"], "'many' is not a number of slots", 1),
     (["perplexity", "--slots", "0"], "'0' is not a number of slots", 1),
     (["perplexity", "--keep", "luck"], "can't keep slots by 'luck'", 1),
+    (["passkey", "--slots", "8", "--keep", "luck"], "can't keep slots by 'luck'", 1),
     (["memory", "--model", "./no-such-model"], "no-such-model", 1),
 ]
 

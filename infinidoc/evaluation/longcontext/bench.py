@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from infinidoc.evaluation import results
@@ -21,11 +21,13 @@ from infinidoc.evaluation.longcontext.perplexity import Perplexity
 from infinidoc.evaluation.longcontext.prose import Prose
 from infinidoc.evaluation.longcontext.published import Published
 from infinidoc.evaluation.longcontext.reader import Reader
+from infinidoc.evaluation.longcontext.streamed import Streamed
 from infinidoc.evaluation.results import Result
 from infinidoc.model import adapters
 from infinidoc.model.adapters import Adapter
 from infinidoc.model.base import BaseModel
 from infinidoc.model.loading import load
+from infinidoc.model.slots import KEEP
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class Bench:
     """What the benchmarks of a loaded model have in common. Each method runs one, or goes on with it, and returns
     {"rows": […], "benchmark", "model", "adapter", "kernel", "version", "samples", "seed", …, "published", …}.
 
-    With an adapter whose kernel isn't additive they raise InfinidocError, and so do those that need prose if there is
-    too little of it.
+    With `slots`, memories of so many slots, kept by `keep`, are measured: beside the sum, or, where something is
+    hidden, in its place, in rows with a further column "slots". With an adapter whose kernel isn't additive they raise
+    InfinidocError, and so do those that need prose if there is too little of it.
     """
 
     base: BaseModel
@@ -43,6 +46,8 @@ class Bench:
     samples: int = 20
     seed: int = 0
     notify: Callable[[BenchProgress], None] = lambda progress: None
+    slots: Sequence[int] = ()
+    keep: Sequence[str] = KEEP
 
     def passkey(self) -> Result:
         """Five digits in repeated filler. Rows {"length", "depth", "accuracy", "n"}."""
@@ -58,21 +63,26 @@ class Bench:
         prose.require(text, self.lengths)
         return self._hidden("babi", text.tokens, babi_groups(), published.BABI, prose=_about(text))
 
-    def perplexity(self, text: Prose, slots: Sequence[int] = (), keep: Sequence[str] = ("attention",)) -> Result:
-        """The loss of segments of long documents, after so much of them was read, also behind so many slots. Rows: see
-        `Perplexity.run`."""
-        more: dict[str, Any] = {"slots": list(slots), "keep": list(keep)} if slots else {}
-        slotted = None
-        if slots and self.adapter and adapters.SLOTS in self.adapter.card.parts:
-            more["slots_part"] = adapters.digest(self.adapter.card, adapters.SLOTS_FILE)
-            slotted, _ = load(self.base.name, self.adapter.card.reference, self.base.precision, slots=True)
-        began, settings = time.perf_counter(), self._settings("perplexity", prose=_about(text), **more)
+    def perplexity(self, text: Prose) -> Result:
+        """The loss of segments of long documents, after so much of them was read. Rows: see `Perplexity.run`."""
+        began, settings = time.perf_counter(), self._settings("perplexity", prose=_about(text))
         ledger = Ledger(settings)
-        run = Perplexity(Reader(self.base), text, self.samples, self.seed, ledger, self.notify, slots, keep, slotted)
+        options = self.notify, self.slots, self.keep, self._with_slots()
+        run = Perplexity(Reader(self.base), text, self.samples, self.seed, ledger, *options)
         return _result(run.run(self.lengths), settings, began, run.progress, published.PERPLEXITY)
 
     def _settings(self, benchmark: str, **more: Any) -> dict[str, Any]:
+        if self.slots:
+            more |= {"slots": list(self.slots), "keep": list(self.keep)}
+            if self.adapter and adapters.SLOTS in self.adapter.card.parts:
+                more["slots_part"] = adapters.digest(self.adapter.card, adapters.SLOTS_FILE)
         return results.identity(benchmark, self.base, self.adapter, samples=self.samples, seed=self.seed, **more)
+
+    def _with_slots(self) -> BaseModel:
+        """The model that slots are read with: another one where the adapter has a part for them."""
+        if not self.slots or not self.adapter or adapters.SLOTS not in self.adapter.card.parts:
+            return self.base
+        return load(self.base.name, self.adapter.card.reference, self.base.precision, slots=True)[0]
 
     def _hidden(
         self,
@@ -83,8 +93,13 @@ class Bench:
         **more: Any,
     ) -> Result:
         began, settings = time.perf_counter(), self._settings(benchmark, **more)
-        reader, ledger = Reader(self.base), Ledger(settings)
-        run = Hidden(reader, tokens, groups, self.samples, self.seed, ledger, self.notify)
+        reader, ledger = Reader(self._with_slots()), Ledger(settings)
+        run: Hidden
+        if self.slots:
+            groups = [replace(group, slots=slots) for slots in self.slots for group in groups]
+            run = Streamed(reader, tokens, groups, self.samples, self.seed, ledger, self.notify, self.keep)
+        else:
+            run = Hidden(reader, tokens, groups, self.samples, self.seed, ledger, self.notify)
         rows = list(run.run(self.lengths))
         examples = [row.pop("example") for row in rows]
         return _result(rows, settings, began, run.progress, others) | {"examples": examples}

@@ -52,6 +52,14 @@ class Group:
 
     labels: dict[str, Any]
     draw: Callable[[random.Random, int], tuple[Sample, list[float]]]
+    slots: int = 0  # that the memory has
+
+    def __str__(self) -> str:
+        return " ".join(map(str, [*self.labels.values(), *([f"{self.slots} slots"] if self.slots else [])]))
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        return {"slots": self.slots, **self.labels} if self.slots else self.labels
 
 
 def passkey_groups(depths: Sequence[float] = passkey.DEPTHS) -> list[Group]:
@@ -96,7 +104,7 @@ class Hidden:
     _without: tuple[tuple[int, ...], list[State]] | None = field(default=None, init=False)
 
     def run(self, lengths: Sequence[int]) -> Iterator[Row]:
-        """One row per length and group: {"length", **labels, "accuracy", "n", "example"}."""
+        """One row per length and group: {"length", **columns, "accuracy", "n", "example"}."""
         self.progress = BenchProgress(total=sum(self._work(length) for length in lengths))
         for length in lengths:
             if todo := self._todo(length):
@@ -104,10 +112,10 @@ class Hidden:
                 self._measure_length(length, todo, checkpoint)
                 checkpoint.remove()
             for group in self.groups:
-                yield {"length": length, **group.labels, **self.ledger.get(_name(length, group))}
+                yield {"length": length, **group.columns, **self.ledger.get(name_of(length, group))}
 
     def _todo(self, length: int) -> list[Group]:
-        return [group for group in self.groups if self.ledger.get(_name(length, group)) is None]
+        return [group for group in self.groups if self.ledger.get(name_of(length, group)) is None]
 
     def _measure_length(self, length: int, groups: Sequence[Group], checkpoint: Checkpoint) -> None:
         haystack = self._haystack(length)
@@ -116,8 +124,8 @@ class Hidden:
         self._advance(done * length // len(haystack), read=False)
         background = stream(self.reader, haystack.segment, done, len(haystack), state, checkpoint, self._advance)
         for group in groups:
-            self.progress.name = f"{short(length)} tokens, {' '.join(map(str, group.labels.values()))}"
-            self.ledger.put(_name(length, group), self._measure(haystack, background, group))
+            self.progress.name = f"{short(length)} tokens, {group}"
+            self.ledger.put(name_of(length, group), self._measure(haystack, background, group))
 
     def _haystack(self, length: int) -> Haystack:
         return Haystack(self.tokens, length, self.reader.segment_tokens)
@@ -176,5 +184,6 @@ class Hidden:
         return add(self._without[1], self.reader.fold(planted.values(), self._advance))
 
 
-def _name(length: int, group: Group) -> str:
-    return f"{length} {group.labels}"
+def name_of(length: int, group: Group) -> str:
+    """The row's name in a ledger."""
+    return f"{length} {group.columns}"

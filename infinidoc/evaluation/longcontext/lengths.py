@@ -30,17 +30,17 @@ def parse_lengths(text: str) -> list[int]:
 def parse_slots(sizes: str, keep: str) -> tuple[list[int], list[str]]:
     """ "256,64", "attention,residual" to [64, 256], ["attention", "residual"].
 
-    Raises InfinidocError for what is no number above 0, or no way to choose.
+    Without a way to choose, those that are the default. Raises InfinidocError for what is no number above 0, or no way.
     """
-    from infinidoc.model.slots import WAYS  # which imports torch
+    from infinidoc.model.slots import KEEP, WAYS  # which imports torch
 
     numbers, ways = ([part.strip() for part in text.split(",") if part.strip()] for text in (sizes, keep))
     for number in numbers:
         if not (number.isascii() and number.isdecimal() and int(number)):
             raise InfinidocError(f"{number!r} is not a number of slots", "write them like this: --slots 64,256")
-    if not ways or not set(ways) <= set(WAYS):
+    if not set(ways) <= set(WAYS):
         raise InfinidocError(f"can't keep slots by {keep!r}", f"choose one or more of {', '.join(WAYS)}")
-    return sorted({int(number) for number in numbers}), ways
+    return sorted({int(number) for number in numbers}), ways or list(KEEP)
 
 
 def short(length: int) -> str:

@@ -27,6 +27,7 @@ from infinidoc.evaluation.longcontext.streams import SlotStream
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
 from infinidoc.model.kernels import State
+from infinidoc.model.slots import KEEP
 
 WINDOW, MEMORY, FULL = "window", "memory", "full"
 
@@ -74,7 +75,7 @@ class Perplexity:
     ledger: Ledger
     notify: Callable[[BenchProgress], None] = lambda progress: None
     slots: Sequence[int] = ()
-    keep: Sequence[str] = ("attention",)
+    keep: Sequence[str] = KEEP
     slotted: BaseModel | None = None  # what slots are read with, if not with the reader's model
     progress: BenchProgress = field(default_factory=BenchProgress, init=False)
 

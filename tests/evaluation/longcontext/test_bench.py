@@ -140,7 +140,7 @@ def test_what_an_adapter_has_for_slots_changes_no_other_row(tiny, home, text):
 
     def rows(adapter):
         base, found = load(str(tiny), adapter)
-        result = Bench(base, found, [1024], samples=1).perplexity(text, slots=[16])
+        result = Bench(base, found, [1024], samples=1, slots=[16]).perplexity(text)
         return {row["system"]: row["nll"] for row in result["rows"]}
 
     adapters.save(home / "adapters" / "slotted", tensors, about, adapters.SLOTS_FILE)
