@@ -1,5 +1,7 @@
 """The one error that a person is meant to read."""
 
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+
 
 class InfinidocError(Exception):
     """Something the user can understand and mend: one line that says what is wrong, and a hint that says what to do.

@@ -11,13 +11,13 @@ from infinidoc.cli import render
 from infinidoc.cli.loading import loaded
 from infinidoc.cli.options import AdapterOption, CollectionOption, JsonOption, ModelOption
 from infinidoc.cli.progress import Show, progress
+from infinidoc.errors import INTERRUPTED
 
 if TYPE_CHECKING:
     from infinidoc.reading.collection import Collection
     from infinidoc.reading.summary import IngestProgress, Summary
 
 SHOWN_UNREAD = 20
-INTERRUPTED = 130  # exit code, as shells have it
 
 
 def ingest(

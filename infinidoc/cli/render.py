@@ -94,7 +94,13 @@ def confirm(question: str) -> None:
     """Asks, and ends the command unless the answer is yes."""
     import typer
 
-    typer.confirm(printable(question), abort=True)
+    try:
+        yes = typer.confirm(printable(question))
+    except typer.Abort:  # the end of the input, or Ctrl-C
+        out.print()
+        raise
+    if not yes:
+        raise typer.Abort
 
 
 def print_document(text: str) -> None:

@@ -20,7 +20,7 @@ import typer
 from infinidoc import warm
 from infinidoc.cli import loading, render
 from infinidoc.cli.options import CollectionOption, JsonOption, a_time
-from infinidoc.errors import InfinidocError
+from infinidoc.errors import INTERRUPTED, InfinidocError
 
 if TYPE_CHECKING:
     from infinidoc.reading.models import Models
@@ -286,7 +286,7 @@ def run(
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except KeyboardInterrupt:
-        code = 130
+        code = INTERRUPTED
     except OSError as wrong:  # a directory that is gone
         render.error(f"{wrong.filename}: {wrong.strerror}")
     finally:
