@@ -25,8 +25,19 @@ if TYPE_CHECKING:
     from infinidoc.reading.conversation import Conversation
     from infinidoc.reading.quoting import Quote
     from infinidoc.reading.scope import Scope
+    from infinidoc.reading.whole_documents import WholeDocuments
 
-__all__ = ["Answer", "Collection", "Conversation", "InfinidocError", "Quote", "Scope", "Source", "Task"]
+__all__ = [
+    "Answer",
+    "Collection",
+    "Conversation",
+    "InfinidocError",
+    "Quote",
+    "Scope",
+    "Source",
+    "Task",
+    "WholeDocuments",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -39,6 +50,10 @@ def __getattr__(name: str) -> Any:
         from infinidoc.reading.conversation import Conversation
 
         return Conversation
+    if name == "WholeDocuments":
+        from infinidoc.reading.whole_documents import WholeDocuments
+
+        return WholeDocuments
     if name in __all__:
         from infinidoc.reading import collection
 

@@ -36,6 +36,7 @@ from infinidoc.cli import (  # noqa: E402
     bench,
     bench_manyshot,
     bench_questions,
+    bench_whole,
     chat,
     collections,
     compare,
@@ -79,6 +80,7 @@ app.add_typer(tasks.app, name="tasks")
 app.add_typer(train.app, name="train")
 bench.app.command("manyshot")(bench_manyshot.manyshot)
 bench.app.command("questions")(bench_questions.questions)
+bench.app.command("whole")(bench_whole.whole)
 app.add_typer(bench.app, name="bench")
 
 

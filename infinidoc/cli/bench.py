@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from infinidoc.evaluation.longcontext.bench import Bench
     from infinidoc.evaluation.longcontext.hidden import BenchProgress
     from infinidoc.evaluation.longcontext.prose import Prose
+    from infinidoc.evaluation.longcontext.published import Published
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -237,14 +238,18 @@ def report(result: dict[str, Any], out: Path, json: bool, show: Callable[[], Non
         render.print_json(result)
         return
     show()
-    published = result["published"]
+    if published := result.get("published"):
+        print_published(published)
+    render.err.print()
+    render.note("written: " + ", ".join(map(str, written)))
+
+
+def print_published(published: "Published") -> None:
     render.out.print()
     render.out.print(f"Published: {published['source']}", style="bold")
     render.out.print(published["note"], style="dim")
     cells = [["" if cell is None else cell for cell in row] for row in published["rows"]]
     render.print_table(published["columns"], cells, published["columns"][1:])
-    render.err.print()
-    render.note("written: " + ", ".join(map(str, written)))
 
 
 def print_accuracy(result: dict[str, Any], column: str, named: Callable[[Any], str]) -> None:

@@ -60,6 +60,7 @@ def compare(
       infinidoc compare --rag --questions dev-v1.1.json --limit 100
       infinidoc compare --rag --questions questions.jsonl ./docs
       infinidoc compare --rag --questions questions.txt ./docs --systems memory+recall,rag-hybrid
+      infinidoc compare --questions about-the-whole.jsonl report.pdf --systems whole,truncated,memory+recall
       echo "When is the boiler serviced?" | infinidoc compare --rag ./docs
     """
     chosen = choose(systems, rag)
@@ -109,10 +110,10 @@ def run(
 
 def choose(systems: str | None, rag: bool) -> list[str]:
     """The systems to run, in their usual order."""
-    from infinidoc.evaluation.contest.systems import NAMES, RAG
+    from infinidoc.evaluation.contest.systems import LONG, NAMES, RAG
 
     if systems is None:
-        return [name for name in NAMES if rag or name not in RAG]
+        return [name for name in NAMES if name not in LONG and (rag or name not in RAG)]
     wanted = {name.strip() for name in systems.split(",") if name.strip()}
     if not wanted or not wanted <= set(NAMES):
         unknown = ", ".join(sorted(wanted - set(NAMES))) or "nothing"

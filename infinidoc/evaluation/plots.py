@@ -79,6 +79,20 @@ def _memory(axes: "Axes", rows: Rows) -> None:
     _by_length(axes, rows)
 
 
+def _whole(axes: "Axes", rows: Rows) -> None:
+    sets, systems = _values(rows, "set"), _values(rows, "system")
+    width = 0.8 / len(systems)
+    for number, system in enumerate(systems):
+        found = [row for row in rows if row["system"] == system]
+        places = [place + number * width for place in range(len(sets))]
+        values = [row["rouge_l"] for row in found]
+        spread = [[abs(row["rouge_l_interval"][side] - row["rouge_l"]) for row in found] for side in (0, 1)]
+        axes.bar(places, values, width, yerr=spread, capsize=2, label=system)
+    axes.set_xticks([place + 0.4 - width / 2 for place in range(len(sets))], sets)
+    axes.set(ylabel="ROUGE-L", title="Questions about whole documents")
+    axes.legend(fontsize="small")
+
+
 def _lines(axes: "Axes", rows: Rows, value: str) -> None:
     for system in _values(rows, "system"):
         found = [row for row in rows if row["system"] == system]
@@ -106,4 +120,5 @@ DRAWN: dict[str, Callable[["Axes", Rows], None]] = {
     "babi": _babi,
     "perplexity": _perplexity,
     "memory": _memory,
+    "whole": _whole,
 }

@@ -20,7 +20,7 @@ Which pairs stay is for `keep` to say; each name in it has an equal share of the
 The first four pairs, which attention rests on, and the most recent always stay. What leaves goes into the sum.
 
 Slots are not sums: they don't add up, depend on the order of what was read, and nothing can be taken out of them again.
-So collections, from which documents are removed, don't store any.
+So a collection, from which documents are removed, keeps them of single documents only (see `reading/through.py`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -19,7 +19,7 @@ from infinidoc.model.base import BaseModel
 from infinidoc.model.decoding import read
 
 PROPOSED = 3  # sentences of each stretch
-SHORTEST, LONGEST = 6, 48  # words of a sentence that can stand by itself
+SHORTEST, LONGEST = 8, 48  # words of a sentence that can stand by itself
 AT_ONCE = 8  # sentences that are read side by side
 
 
@@ -33,23 +33,30 @@ class Sentence:
 
 
 def proposed(text: str, stretches: Sequence[tuple[int, int]], question: str = "") -> list[list[Sentence]]:
-    """Of each stretch (start, end) of a text the sentences whose words are commonest in all of it, on average (as
-    SumBasic, Nenkova and Vanderwende, 2005); a word of the question counts as one that is everywhere."""
-    found = [list(_in(text, *stretch)) for stretch in stretches]
+    """Of each stretch (start, end) of a text the sentences whose words are commonest in all of it; a word of the
+    question counts as one that is everywhere, one that the best of an earlier stretch has for little (as SumBasic,
+    Nenkova and Vanderwende, 2005). Longer sentences are preferred: what is merely said in a scene tells little."""
+    found = [list(_in(text, *stretch)) or list(_in(text, *stretch, shortest=1)) for stretch in stretches]
     words = {one: content(one.text) for those in found for one in those}
     counts = Counter(word for those in words.values() for word in those)
     counts |= Counter(dict.fromkeys(content(question) & counts.keys(), len(words)))
+    shares = {word: count / len(words) for word, count in counts.items()}
 
     def common(one: Sentence) -> float:
-        return sum(counts[word] for word in words[one]) / max(1, len(words[one]))
+        return sum(shares[word] for word in words[one]) / math.sqrt(len(words[one]) or 1)
 
-    return [sorted(those, key=common, reverse=True)[:PROPOSED] for those in found]
+    best = []
+    for those in found:
+        best.append(sorted(those, key=common, reverse=True)[:PROPOSED])
+        for one in best[-1][:1]:
+            shares |= {word: shares[word] ** 2 for word in words[one]}
+    return best
 
 
 def bearing(text: str, question: str, count: int) -> list[Sentence]:
     """Sentences of a text that have the words of a question, rare ones first of all; at most so many, in their order.
     None that has less than half of what the question asks about, by weight, of what stands in the text at all."""
-    found = list(_in(text, 0, len(text)))
+    found = list(_in(text, 0, len(text), shortest=1))
     asked = content(question)
     had = {one: asked & content(one.text) for one in found}
     counts = Counter(word for words in had.values() for word in words)
@@ -62,16 +69,20 @@ def bearing(text: str, question: str, count: int) -> list[Sentence]:
     return sorted(best[:count], key=lambda one: one.start)
 
 
-def _in(text: str, start: int, end: int) -> Iterator[Sentence]:
+def _in(text: str, start: int, end: int, shortest: int = SHORTEST) -> Iterator[Sentence]:
+    """The sentences between two characters of a text that have so many words, and not too many."""
     for first, last in sentences(text[start:end]):
         one = Sentence(start + first, start + last, text[start + first : start + last])
-        if SHORTEST <= len(WORD.findall(one.text)) <= LONGEST:
+        if shortest <= len(WORD.findall(one.text)) <= LONGEST:
             yield one
 
 
 @torch.no_grad()
 def lift(base: BaseModel, asked: Sequence[int], memory: CompressiveMemory, texts: Sequence[str]) -> list[float]:
-    """By how much a memory makes each of some texts likelier after the token ids `asked`: nats per token."""
+    """By how much a memory makes each of some texts likelier after the token ids `asked`: nats per token; 0 if it is
+    empty."""
+    if not memory.slots:
+        return [0.0] * len(texts)
     ids = [base.encode(text) for text in texts]
     with_it, without = (
         _likelihood(base, asked, behind, ids) for behind in (memory, CompressiveMemory(base.model).read_only())

@@ -54,6 +54,11 @@ WIDE = re.compile(
     r"|résum\w*|resum\w*|riassum\w*|de quoi|de qué|di cosa)\b",
     re.IGNORECASE,
 )
+NAMED = re.compile(
+    r"\b(?:whole|entire|all|story|stories|book|novel|tale|document|text|paper|article|report|meeting|file|chapter"
+    r"|geschichte|buch|dokument|bericht|sitzung|histoire|livre|texte|rapport|historia|libro|texto|storia|testo)\b",
+    re.IGNORECASE,
+)
 TIMES = re.compile(
     r"how (?:often|many times) (?:is|are|was|were|do|does|did) (?:the (?:words?|names?|terms?|phrases?) )?"
     r"(?P<words>.+?) (?:mentioned|named|said|written|used|found|spoken of|come up|comes up|appears?|occurs?|stands?)"
@@ -134,18 +139,18 @@ class WholeDocuments:
         ids, count = fitting_prompt(self.base, question, titles[::-1], max_tokens, EXPLANATION)
         sources = sources[len(sources) - count :]
         citing = Citing([self._shown(one) for one in sources], emit)
-        plain = told(self.base, ids, self.memory, max_tokens, citing.add)
-        if refuses(plain):
-            plain = ""
+        said = told(self.base, ids, self.memory, max_tokens, citing.add)
+        if refuses(said):
+            said = ""
         else:
             citing.close()
-        quoted = [citing.text.strip()] if plain else []
+        quoted = [citing.text.strip()] if said else []
         for document in self.documents:
             text = self.collection.store.document(document.id)
             found = bearing(text.text, question, max(1, BEARING // len(self.documents)))
-            quoted += self._quoted(document, text, [one for one in found if one.text not in plain], sources)
+            quoted += self._quoted(document, text, [one for one in found if one.text not in said], sources)
         text_ = " ".join(quoted) or NOTHING
-        emit(text_[len(citing.text) if plain else 0 :])
+        emit(text_[len(quoted[0]) if said else 0 :])
         return self._answer(question, text_, bool(quoted), sources, timings, citing.all_cited)
 
     def _points(self, question: str, emit: Callable[[str], None], timings: dict[str, float]) -> Answer:
@@ -156,7 +161,7 @@ class WholeDocuments:
         for document in self.documents:
             text = self.collection.store.document(document.id)
             edges = stretches(self.collection.store.passages(document.id), max(1, POINTS // len(self.documents)))
-            those = [some for some in proposed(text.text, edges, question) if some]
+            those = [some for some in proposed(text.text, edges, _about(question)) if some]
             flat = [one for some in those for one in some]
             gained = dict(zip(flat, lift(self.base, asked, self.memory, [one.text for one in flat]), strict=True))
             chosen = [max(some, key=gained.__getitem__) for some in those]
@@ -190,8 +195,8 @@ class WholeDocuments:
         timings: dict[str, float],
         cited: bool = True,
     ) -> Answer:
-        plain, shown = re.sub(r" \[\d+\]", "", text), [self._shown(one) for one in sources]
-        quotes = find_quotes(plain, question, shown) if answered else []
+        shown = [self._shown(one) for one in sources]
+        quotes = find_quotes(plain(text), question, shown) if answered else []
         verbatim, by = cited if quotes else None, self.base.name
         return Answer(question, text, answered, False, sources, timings, by, quotes, verbatim, self._notes())
 
@@ -238,6 +243,11 @@ class WholeDocuments:
         return notes + [f"{name}: its end has not been read yet; ingest it again" for name in cut]
 
 
+def plain(text: str) -> str:
+    """An answer without the numbers of its sources."""
+    return re.sub(r" ?\[\d+\]", "", text)
+
+
 def stretches(rows: Sequence[PassageRow], count: int) -> list[tuple[int, int]]:
     """A document in at most so many stretches (start, end) of consecutive passages, about equally long."""
     total, tokens = sum(row.tokens for row in rows), 0
@@ -267,6 +277,11 @@ def repeats(said: Sequence[int]) -> bool:
     """Whether the last tokens stood there before."""
     last = list(said[-REPEATED:])
     return any(last == list(said[at : at + REPEATED]) for at in range(len(said) - 2 * REPEATED + 1))
+
+
+def _about(question: str) -> str:
+    """What a question is about, beside the whole of a document."""
+    return NAMED.sub(" ", WIDE.sub(" ", question))
 
 
 def _meant(collection: "Collection", name: str) -> list[StoredDocument]:

@@ -77,7 +77,8 @@ def test_without_rag_there_is_none(monkeypatch, work):
     from infinidoc.cli.compare import choose
 
     assert choose(None, rag=False) == ["memory", "memory+recall", "full-context", "no-context"]
-    assert choose(None, rag=True) == list(systems.NAMES)
+    assert choose(None, rag=True) == [name for name in systems.NAMES if name not in systems.LONG]
+    assert choose("truncated,whole", rag=False) == ["whole", "truncated"]
     assert choose("no-context, rag-dense", rag=False) == ["rag-dense", "no-context"]
 
 

@@ -24,6 +24,8 @@ COLOURS = {
     "rag-hybrid": "#f0a066",
     "full-context": "#6e7781",
     "no-context": "#a5adb5",
+    "whole": "#1b4f9c",
+    "truncated": "#8b949e",
 }
 LIGHT, DARK = "#1f2328", "#e6edf3"  # what is written, on white and on black
 QUALITY = {"em": "exact match, %", "f1": "F1, %", "contains": "answer contained, %"}

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -31,9 +31,12 @@ if TYPE_CHECKING:  # the parent process only describes jobs; torch is for those 
 OURS = ("memory", "memory+recall")
 RAG = ("rag-bm25", "rag-dense", "rag-hybrid")
 WINDOW = ("full-context", "no-context")
-NAMES = (*OURS, *RAG, *WINDOW)
+LONG = ("whole", "truncated")  # for questions about whole documents; only where they are asked for by name
+NAMES = (*OURS, *RAG, *WINDOW, *LONG)
 RANKED_PASSAGES, RANKED_DOCUMENTS = 50, 10  # how far a ranking goes, and how many different documents of it are kept
 SAVE_SECONDS = 1.0
+CHARACTERS = 16  # a token has fewer
+SPARE = 16  # tokens: a text that is cut and encoded again may have a few more
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -117,6 +120,30 @@ class Ours:
         return [source.path for source in self.collection.recall(question, RANKED_PASSAGES)]
 
 
+class Whole(Ours):
+    """Each document read from start to end; asked is the one that a question recalls first."""
+
+    def ingest(self, notify: "Callable[[IngestProgress], None]") -> "Summary":
+        from infinidoc.reading.through import read_documents
+
+        summary, began = super().ingest(notify), time.perf_counter()
+        for document in filter(lambda document: document.tokens, self.collection.documents()):
+            read_documents(self.collection.store, self.base, [document])
+        return replace(summary, seconds=summary.seconds + time.perf_counter() - began)
+
+    def kept(self) -> dict[str, int]:
+        return super().kept() | {"state": self.collection.store.memory_bytes()}
+
+    def note(self) -> str | None:
+        return "answers in sentences, from the document that is recalled first"
+
+    def ask(self, question: str) -> "Answer":
+        from infinidoc.reading.whole_documents import WholeDocuments
+
+        first, *_ = self.collection.recall(question, 1)
+        return WholeDocuments(self.collection, [first.path]).ask(question)
+
+
 class Pipeline:
     """RAG, by one of its methods."""
 
@@ -151,12 +178,12 @@ class Pipeline:
 
 
 class Window:
-    """The reader alone: with all documents in its window, or with none."""
+    """The reader alone: with all documents in its window, with as much of them as fits, or with none."""
 
     second_model_bytes = 0
 
     def __init__(self, job: Job):
-        self.paths, self.full = job.paths, job.system == "full-context"
+        self.paths, self.full, self.cut = job.paths, job.system == "full-context", job.system == "truncated"
         self.base, _ = loading.load(job.model, to_read=True)
         self._texts: list[str] | None = None
 
@@ -170,7 +197,7 @@ class Window:
     @property
     def texts(self) -> list[str]:
         if self._texts is None:
-            self._texts = list(texts(self.paths)) if self.full else []
+            self._texts = list(texts(self.paths)) if self.full or self.cut else []
         return self._texts
 
     def kept(self) -> dict[str, int]:
@@ -186,6 +213,8 @@ class Window:
         return f"{tokens:,} tokens don't fit its window of {window:,}" if self.full and tokens > window else None
 
     def note(self) -> str | None:
+        if self.cut:
+            return "the documents' beginning, as much as fits, is read anew for every question"
         return "everything is read anew for every question" if self.full else None
 
     def ask(self, question: str) -> "Answer":
@@ -201,11 +230,26 @@ class Window:
             first = first or time.perf_counter() - began
 
         # The prompt has the best passage last; documents have no order but their own.
-        ids, _ = fitting_prompt(self.base, question, [("", text) for text in self.texts[::-1]], MAX_TOKENS)
+        shown = self._beginning(question) if self.cut else self.texts
+        ids, _ = fitting_prompt(self.base, question, [("", text) for text in shown[::-1]], MAX_TOKENS)
         text = generate(self.base, ids, None, MAX_TOKENS, emit)
         total = time.perf_counter() - began
         timings = {"recall": 0.0, "first_token": first or total, "total": total}
         return Answer(question, text or NO_ANSWER, not refuses(text), False, [], timings)
+
+    def _beginning(self, question: str) -> list[str]:
+        """What of the documents, in their order, fits the window with a question and its answer."""
+        from infinidoc.reading.answering import prompt
+        from infinidoc.reading.collection import MAX_TOKENS
+
+        window = self.base.model.config.get_text_config(decoder=True).max_position_embeddings
+        room = window - MAX_TOKENS - len(prompt(self.base, question, [("", "x")])) - SPARE
+        ids: list[int] = []
+        for text in self.texts:
+            ids += self.base.encode(text[: room * CHARACTERS] + "\n\n")
+            if len(ids) >= room:
+                break
+        return [self.base.decode(ids[:room])]
 
     def ranking(self, question: str) -> list[str] | None:
         return None
@@ -221,6 +265,8 @@ def texts(paths: list[str]) -> Iterable[str]:
 
 
 def system(job: Job) -> System:
+    if job.system == "whole":
+        return Whole(job)
     if job.system in OURS:
         return Ours(job)
     return Pipeline(job) if job.system in RAG else Window(job)

@@ -7,7 +7,7 @@ import pytest
 from infinidoc.baselines.index import Index
 from infinidoc.errors import InfinidocError
 from infinidoc.evaluation.contest import compare, summary, systems
-from infinidoc.evaluation.contest.systems import NAMES, Job
+from infinidoc.evaluation.contest.systems import NAMES, WINDOW, Job
 from infinidoc.evaluation.questions import Question, parse_questions
 from tests.reading.library import write_library
 
@@ -266,7 +266,7 @@ def test_every_system_answers_and_its_row_is_whole(squad, out, tiny, in_this_pro
         assert (row["n"], row["n_unanswerable"]) == (2, 1), name
         assert 0 <= row["em"] <= row["f1"] <= 100
         assert row["seconds_per_question"] > 0
-        assert (row["source_at_1"] is None) == (name in ("memory", "full-context", "no-context"))
+        assert (row["source_at_1"] is None) == (name in ("memory", *WINDOW, "truncated"))
         assert (row["bytes_kept"] > 0) == (name != "no-context")
         assert (row["ingest_seconds"] is None) == (name == "no-context")
         assert (row["second_model_bytes"] > 0) == (name in ("rag-dense", "rag-hybrid"))
@@ -299,10 +299,10 @@ def test_only_what_is_missing_is_done_again(squad, out, tiny, in_this_process):
 
 def test_what_does_not_fit_the_window_is_not_run(out, tiny, docs, in_this_process):
     (docs / "long.txt").write_text("A ship carries salt. " * 2_000)
-    plan = compare.plan(
-        out, parse_questions("-", b"Which ship?"), [str(docs)], ["full-context", "no-context"], model=str(tiny)
-    )
-    full, none = compare.run(plan)["systems"]
+    plan = compare.plan(out, parse_questions("-", b"Which ship?"), [str(docs)], [*WINDOW, "truncated"], model=str(tiny))
+    full, none, cut = compare.run(plan)["systems"]
+    assert cut["unfit"] is None
+    assert cut["seconds_per_question"] > 0
     assert "don't fit its window of 4,096" in full["unfit"]
     assert full["seconds_per_question"] is None
     assert none["unfit"] is None

@@ -1,0 +1,79 @@
+"""`bench whole`, on made-up data and the tiny model: what is measured is what was asked for, however good it is."""
+
+import json
+import lzma
+
+import pytest
+
+from infinidoc.errors import InfinidocError
+from infinidoc.evaluation import whole
+from infinidoc.evaluation.whole import NO_MEMORY, RECALL, START, SYSTEMS, TRUNCATED, WHOLE, WholeBench, read_set
+from infinidoc.home import home
+from tests.reading.test_through import text_of
+
+pytest.importorskip("rouge_score")
+
+
+@pytest.fixture
+def data(tmp_path):
+    (tmp_path / "qa" / "documents").mkdir(parents=True)
+    rows, documents = [], []
+    for number in range(3):
+        documents.append({"id": f"log:{number}", "text": text_of(40, seed=number)})
+        row = {"doc": f"log:{number}", "context": ""}
+        rows.append({**row, "question": "What is the plot?", "answers": ["Ships carry salt.", "Wine is carried."]})
+        rows.append({**row, "question": "What does the Amalia carry?", "answers": ["The Amalia carries salt."]})
+        rows.append({**row, "question": "Of a passage?", "answers": ["No."], "context": "a passage"})
+    (tmp_path / "qa" / "logs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with lzma.open(tmp_path / "qa" / "documents" / "logs.jsonl.xz", "wt") as file:
+        file.writelines(json.dumps(document) + "\n" for document in documents)
+    return tmp_path / "qa"
+
+
+def test_a_set_is_questions_about_whole_documents(data):
+    found = read_set(data, "logs", 2, 5, seed=0)
+    assert len(found) == 2
+    assert found == read_set(data, "logs", 2, 5, seed=0)
+    for one in found:
+        assert one.text == text_of(40, seed=int(one.name[-1]))
+        assert [question for question, _ in one.questions] == ["What is the plot?", "What does the Amalia carry?"]
+    assert len(read_set(data, "logs", 9, 1, seed=0)) == 3
+    with pytest.raises(InfinidocError, match=r"no other\.jsonl"):
+        read_set(data, "other", 2, 2, seed=0)
+    (data / "logs.jsonl").write_text("no json")
+    with pytest.raises(InfinidocError, match="can't be read"):
+        read_set(data, "logs", 2, 2, seed=0)
+
+
+def test_all_systems_answer_and_only_once(data, tiny, monkeypatch):
+    bench = WholeBench(data, ["logs"], documents=2, questions=2, window=256, model=str(tiny))
+    result = bench.run()
+    assert [row["system"] for row in result["rows"]] == list(SYSTEMS)
+    for row in result["rows"]:
+        assert (row["documents"], row["questions"]) == (2, 4)
+        low, high = row["rouge_l_interval"]
+        assert 0 <= low <= row["rouge_l"] <= high <= 100
+    rows = {row["system"]: row for row in result["rows"]}
+    assert rows[START]["words"] == rows[WHOLE]["words"] > 0
+    points = result["examples"][0]
+    assert points[WHOLE] != points[NO_MEMORY]  # the memory has chosen
+    assert points[RECALL] != points[TRUNCATED]
+    assert {(pair["second"], pair["measure"]) for pair in result["pairs"]} >= {(TRUNCATED, "rouge_l"), (RECALL, "f1")}
+    monkeypatch.setattr(whole.WholeDocuments, "ask", None)
+    again = WholeBench(data, ["logs"], documents=2, questions=2, window=256, model=str(tiny)).run()
+    assert again["rows"] == result["rows"]
+
+
+def test_a_second_question_is_read_with_the_memory_too(data, tiny):
+    bench = WholeBench(data, ["logs"], documents=1, questions=2, window=256, model=str(tiny))
+    bench.run()
+    (one,) = read_set(data, "logs", 1, 2, seed=0)
+    kept = json.loads(next((home() / "bench").glob("whole-*.json")).read_text())
+    said = kept[whole._key(one, one.questions[1][0])]["answers"]
+    assert said[WHOLE] != said[NO_MEMORY]
+
+
+def test_rouge_is_the_longest_common_subsequence_of_stems_with_the_best_answer():
+    assert whole.rouge_l("the cat sits", ("a dog", "the cat sat")) == pytest.approx(100 * 2 / 3)
+    assert whole.rouge_l("ships carrying salt", ("ship carries salt",)) == pytest.approx(100.0)
+    assert whole.rouge_l("", ("anything",)) == 0.0
