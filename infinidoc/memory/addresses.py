@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor d
     from infinidoc.model.codes import Codes
 
 ADDRESS_FILE_ROWS = 65_536  # 8 MiB
+OPENING = """(SELECT first.id FROM passages AS first WHERE first.document = passages.document
+              ORDER BY first.start LIMIT 1)"""  # the passage that a passage's document opens with
 
 
 class Addresses(RowStore):
@@ -35,14 +37,14 @@ class Addresses(RowStore):
 
     def addresses(self, after: int = 0) -> list[AddressBlock]:
         """All addresses as they are at this moment, block by block: of files that hold a passage later than `after`."""
-        query = """SELECT file, id, row FROM passages
-                   WHERE ?1 = 0 OR file IN (SELECT file FROM passages WHERE id > ?1) ORDER BY file, row"""
+        query = f"""SELECT file, id, row, {OPENING} FROM passages
+                    WHERE ?1 = 0 OR file IN (SELECT file FROM passages WHERE id > ?1) ORDER BY file, row"""
 
         def read() -> list[AddressBlock]:
             blocks = []
             for file, owners in groupby(self._query(query, (after,)), itemgetter(0)):
-                _, passages, rows = zip(*owners, strict=True)
-                blocks.append(AddressBlock(self._addresses_in(file), list(passages), list(rows)))
+                _, passages, rows, openings = zip(*owners, strict=True)
+                blocks.append(AddressBlock(self._addresses_in(file), list(passages), list(rows), list(openings)))
             return blocks
 
         return self._looked_up(read)
@@ -51,11 +53,11 @@ class Addresses(RowStore):
         """The addresses of these passages, of those that are still there, copied into one block."""
         import torch
 
-        query = """SELECT file, id, row, tokens FROM passages
-                   WHERE id IN (SELECT value FROM json_each(?)) ORDER BY file, row"""
-        pieces, found, rows, total = [], [], [], 0
+        query = f"""SELECT file, id, row, tokens, {OPENING} FROM passages
+                    WHERE id IN (SELECT value FROM json_each(?)) ORDER BY file, row"""
+        pieces, found, rows, openings, total = [], [], [], [], 0
         opened: dict[str, Tensor | Codes] = {}
-        for file, passage, row, size in self._query(query, (json.dumps(list(passages)),)):
+        for file, passage, row, size, opening in self._query(query, (json.dumps(list(passages)),)):
             if file not in opened:
                 try:
                     opened[file] = self._addresses_in(file)
@@ -65,9 +67,16 @@ class Addresses(RowStore):
             pieces.append(piece if isinstance(piece, torch.Tensor) else piece.float())
             found.append(passage)
             rows.append(total)
+            openings.append(opening)
             total += size
         width = self._named("address_head", tensors.shapes)["projection"][1]
-        return AddressBlock(torch.cat(pieces) if pieces else torch.empty(0, width, dtype=torch.int8), found, rows)
+        addresses = torch.cat(pieces) if pieces else torch.empty(0, width, dtype=torch.int8)
+        return AddressBlock(addresses, found, rows, openings)
+
+    def openings(self, passages: Sequence[int]) -> dict[int, int]:
+        """The passages that the documents of these open with."""
+        query = f"SELECT id, {OPENING} FROM passages WHERE id IN (SELECT value FROM json_each(?))"
+        return dict(self._query(query, (json.dumps(list(passages)),)))
 
     def write_addresses(self, addresses: Tensor) -> str:
         """Keeps addresses (rows, 128) int8 for a commit to come; returns the file's name."""

@@ -194,11 +194,12 @@ class DocumentMemory:
 @dataclass(frozen=True)
 class AddressBlock:
     """One address file: `addresses` (rows, 128) int8, or codes for such, memory-mapped; passage i owns rows[i] up to
-    rows[i + 1]."""
+    rows[i + 1], and its document opens with the passage openings[i]."""
 
     addresses: Tensor | Codes
     passages: list[int]
     rows: list[int]
+    openings: list[int]
 
 
 def last_changed(path: str, read: str) -> str:

@@ -31,6 +31,9 @@ TYPICAL_PASSAGE = 160
 QUESTION = "Question:"  # sets the question's hidden states to "something is being asked"; scores 1 to 2 points better
 # Of 612 XQuAD questions, 2.6 % score less with their own article in reach, and 88 % without it (benchmarks/recall.py).
 UNTRAINED_THRESHOLD = 0.44
+# Of what its document's opening has and it lacks, a passage is given INTRODUCED if it adds ADDED of a score to the
+# opening, else a part of that. Chosen on stories, papers and articles that no figure is from (docs/measurements.md).
+INTRODUCED, ADDED = 0.9, 0.05
 BLOCK = 4_096  # addresses that a core compares at once: their float32 copies stay in its cache
 
 
@@ -137,18 +140,34 @@ def question_vectors(base: BaseModel, head: AddressHead, question: str) -> tuple
 
 
 def score(question: Tensor, weights: Tensor, addresses: "Tensor | Codes", rows: Sequence[int]) -> Tensor:
-    """Late interaction of a question (N, 128) with passages; passage i owns rows[i]:rows[i + 1] of addresses (R, 128).
+    """Late interaction of a question (N, 128) with passages, as `best_cosines` has them.
 
     Returns one score per passage, at most 1: Σ weight · max over the passage's tokens of the cosine.
     """
+    return weights @ best_cosines(question, addresses, rows)
+
+
+def best_cosines(question: Tensor, addresses: "Tensor | Codes", rows: Sequence[int]) -> Tensor:
+    """How well passages have each token of a question (N, 128): (N, P), the best cosine over a passage's tokens.
+
+    Passage i owns rows[i]:rows[i + 1] of addresses (R, 128).
+    """
     bounds = np.array([*rows, len(addresses)])
-    scaled, scores = question / SCALE, torch.empty(len(rows))
+    scaled, found = question / SCALE, torch.empty(len(question), len(rows))
     first = 0
     while first < len(rows):  # whole passages, about BLOCK rows at a time: float32 copies stay small
         last = max(first + 1, int(np.searchsorted(bounds, bounds[first] + BLOCK, side="right")) - 1)
         start, end = bounds[first], bounds[last]
         cosines = scaled @ addresses[start:end].float().T  # (N, rows): a passage's are side by side
         best = np.maximum.reduceat(cosines.numpy(), bounds[first:last] - start, axis=1)
-        scores[first:last] = weights @ torch.from_numpy(best)
+        found[:, first:last] = torch.from_numpy(best)
         first = last
-    return scores
+    return found
+
+
+def introduced(weights: Tensor, cosines: Tensor, opening: Tensor) -> Tensor:
+    """Scores (P,), at most 1, of passages that have a question's tokens, of weights (N,), so well (N, P), where the
+    openings of their documents have them so well (N, P). An opening by itself has Σ weight · cosine, as in `score`."""
+    missed = weights @ (INTRODUCED * opening - cosines).clamp(min=0)
+    added = weights @ (cosines - opening).clamp(min=0)
+    return weights @ cosines + missed * (added / ADDED).clamp(max=1)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from infinidoc.model.addresses import SCALE
+from infinidoc.model.addresses import ADDED, INTRODUCED, SCALE
 from infinidoc.model.attention import unrotate
 from infinidoc.model.quantization import quantised
 from infinidoc.model.slots import LATE, RECENT, RIDGE, SINKS, Slots, Turn, rotate
@@ -23,6 +23,20 @@ def score(question: Tensor, weights: Tensor, addresses: Tensor, rows: Sequence[i
         scores.append(
             math.fsum(float(w) * max(float(q @ p) for p in passage) for q, w in zip(question, weights, strict=True))
         )
+    return torch.tensor(scores)
+
+
+def introduced(weights: Tensor, cosines: Tensor, opening: Tensor) -> Tensor:
+    """`addresses.introduced`, of cosines (N, P) of passages and of their documents' openings."""
+    scores = []
+    for mine, its in zip(cosines.T.tolist(), opening.T.tolist(), strict=True):
+        alone = whole = added = 0.0
+        for weight, own, first in zip(weights.tolist(), mine, its, strict=True):
+            alone += weight * own
+            whole += weight * max(own, INTRODUCED * first)
+            added += weight * max(0.0, own - first)
+        share = min(1.0, added / ADDED)
+        scores.append(share * whole + (1 - share) * alone)
     return torch.tensor(scores)
 
 

@@ -20,7 +20,7 @@ from infinidoc.memory.records import AddressBlock
 from infinidoc.memory.store import Store
 from infinidoc.model.addresses import SCALE
 from infinidoc.model.codes import Codes
-from infinidoc.reading.recall import Recalled, recall
+from infinidoc.reading.recall import Recalled, recall, scores_of
 
 EXACT_TOKENS = 10_000_000  # that are searched exactly: about a second of two cores
 CANDIDATES = 512  # passages that are compared exactly
@@ -37,8 +37,11 @@ class Index:
     inverted: Any
     until: int
 
-    def candidates(self, question: Tensor, weights: Tensor, only: Iterable[int] | None = None) -> list[int]:
-        """The passages that look best, of `only` these, for a question as vectors (N, 128) and weights (N,).
+    def candidates(
+        self, store: Store, question: Tensor, weights: Tensor, only: Iterable[int] | None = None
+    ) -> list[int]:
+        """The passages that look best, of `only` these, for a question as vectors (N, 128) and weights (N,); and the
+        openings of their documents.
 
         A question's token that found nothing in a passage counts there as the worst that it found anywhere.
         """
@@ -53,8 +56,11 @@ class Index:
         best = np.repeat(np.where(passages >= 0, cosines, np.inf).min(1, keepdims=True), len(known), axis=1)
         for token, row in enumerate(place):
             np.maximum.at(best[token], row, cosines[token])
-        order = np.argsort(-(weights.numpy() @ best))
-        return [int(known[index]) for index in order if known[index] >= 0][:CANDIDATES]
+        opening = store.openings(known.tolist())
+        openings = [opening.get(passage, passage) for passage in known.tolist()]
+        scores = scores_of(weights, torch.from_numpy(best), known.tolist(), openings)
+        order = [index for index in torch.argsort(scores, descending=True).tolist() if known[index] >= 0][:CANDIDATES]
+        return list(dict.fromkeys(int(passage) for index in order for passage in (known[index], openings[index])))
 
 
 def installed() -> bool:
@@ -115,7 +121,7 @@ def recall_with(
 ) -> list[Recalled]:
     """`recall`, where `later` are the blocks that hold passages which the index doesn't cover."""
     there = {passage for block in later for passage in block.passages}
-    proposed = [passage for passage in index.candidates(question, weights, only) if passage not in there]
+    proposed = [passage for passage in index.candidates(store, question, weights, only) if passage not in there]
     return recall([*later, store.block_of(proposed)], question, weights, top, only)
 
 

@@ -138,6 +138,25 @@ def test_merging_small_files_changes_nothing_that_a_search_sees(store, monkeypat
     assert store.counts()["tokens"] == 35
 
 
+def test_every_passage_knows_what_its_document_opens_with(store):
+    """Also where the document was read in parts, and beside others."""
+
+    def part(path, starts, complete):
+        passages = [PassageRow(start, start + 5, store.write_addresses(addresses(1, 3)), 0, 3) for start in starts]
+        return NewDocument(path, path, 30, Document("x" * 30, "txt"), passages, complete=complete)
+
+    with store.writing():
+        store.commit([new(store, "/a", 1), part("/b", [10, 0], False)], [], None)
+        store.commit([part("/b", [20], True), new(store, "/c", 3)], [], None)
+    place = {passage: store.passage(passage)[:2] for block in store.addresses() for passage in block.passages}
+    assert len(place) == 7
+    for blocks in (store.addresses(), store.addresses(after=5), [store.block_of(list(place)[1::2])]):
+        for block in blocks:
+            for passage, opening in zip(block.passages, block.openings, strict=True):
+                assert place[opening] == (place[passage][0], 0)
+                assert store.openings([passage]) == {passage: opening}
+
+
 def test_a_failed_commit_changes_nothing(store):
     fill(store, a=1)
     with store.writing(), pytest.raises(sqlite3.IntegrityError):

@@ -66,7 +66,7 @@ def test_it_proposes_what_an_exact_search_finds_with_the_same_scores(store):
         assert found[0].passage == exact[0].passage == passage
         assert found[0].score == pytest.approx(exact[0].score, abs=1e-5)
         assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
-        assert len(index.candidates(question, weights)) < 2000 / 2
+        assert len(index.candidates(store, question, weights)) < 2000 / 2
         same += found == exact
     assert same >= 30
 
@@ -133,3 +133,26 @@ def test_ingest_builds_one_when_it_is_due_and_answers_cite_the_same_sources(tiny
         collection.remove(collection.find("log-03.txt"))
         assert collection.store.index is None
         assert "log-03.txt" not in {source.document for source in collection.recall(question, 50)}
+
+
+def test_a_passage_is_found_by_what_its_document_opens_with(store):
+    """All documents tell the same, each of someone whom only its first passage names."""
+    generator = torch.Generator().manual_seed(3)
+    told = torch.nn.functional.normalize(torch.randn(9, 1, 128, generator=generator), dim=-1)
+    named = torch.nn.functional.normalize(torch.randn(15, 128, generator=generator), dim=-1)
+    with store.writing():
+        for number, name in enumerate(named):
+            passages = torch.cat([name.expand(1, 12, 128), told.expand(9, 12, 128)])
+            addresses = (passages.flatten(0, 1) * 127).round().to(torch.int8)
+            store.commit([document(store, f"/{number}", addresses, [12] * 10)], [], None)
+        approximate.build(store)
+    index = open_index(store)
+    rows = {stored.path: [row.start for row in store.passages(stored.id)] for stored in store.documents()}
+    assert len(rows) == 15
+    for number in (0, 7, 14):
+        question = torch.stack([named[number], told[4, 0]])
+        asked = question, torch.tensor([0.5, 0.5]), 2
+        exact, found = recall(store.addresses(), *asked), recall_with(index, store, [], *asked)
+        assert exact == found
+        best, start, _ = store.passage(exact[0].passage)
+        assert (store.stored(best).path, start) == (f"/{number}", 5)

@@ -17,6 +17,7 @@ from infinidoc.reading.answers import Source
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.search import Found, in_pieces
 from tests.reading.library import write_library
+from tests.reading.test_recall import naive_scores
 from tests.tiny import tiny_model
 
 
@@ -125,15 +126,11 @@ def test_words_from_elsewhere_are_said_to_be_and_refusals_and_yes_are_not(collec
 
 def test_recall_finds_exactly_the_best_passages(collection):
     """Through files, blocks and merging: the same order as scoring every passage by itself."""
-    from infinidoc.model import naive
     from infinidoc.model.addresses import question_vectors
 
     question = "Who carries tea and iron?"
     vectors, weights = question_vectors(collection.load(), collection.head, question)
-    scored = {}
-    for block in collection.store.addresses():
-        scores = naive.score(vectors, weights, block.addresses, block.rows)
-        scored |= dict(zip(block.passages, scores.tolist(), strict=True))
+    scored = naive_scores(collection.store.addresses(), vectors, weights)
     best = sorted(scored.values(), reverse=True)[:5]
     answer = collection.ask(question, top=5, max_tokens=1)
     assert [source.score for source in answer.sources] == pytest.approx(best, abs=1e-3)
@@ -423,14 +420,14 @@ def test_whoever_listens_may_end_the_reading(collection, monkeypatch, long):
 
 def test_a_model_stops_where_its_listener_raises(collection, monkeypatch):
     calls = []
-    collection.ask("Which ship carries 12 tons of salt?", max_tokens=40)
+    collection.ask("What does the Amalia carry?", max_tokens=40)
     attention_modules(collection.load().model)[0].q_proj.register_forward_pre_hook(lambda *_: calls.append(1))
-    collection.ask("Which ship carries 12 tons of salt?", max_tokens=40)
+    collection.ask("What does the Amalia carry?", max_tokens=40)
     whole = len(calls)
 
     def listen(text):
         raise KeyError(text)
 
     with pytest.raises(KeyError):
-        collection.ask("Which ship carries 12 tons of salt?", max_tokens=40, on_text=listen)
+        collection.ask("What does the Amalia carry?", max_tokens=40, on_text=listen)
     assert len(calls) - whole < whole
