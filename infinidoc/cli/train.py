@@ -25,6 +25,7 @@ app = typer.Typer(
 
       infinidoc train reader --data qa --out runs/reader
       infinidoc train slots --data prose --out runs/slots
+      infinidoc train write-gate --data prose --out runs/slots
       infinidoc train address-head --out runs/head
       infinidoc train memory --out runs/memory
       infinidoc train joined --init runs/head --init runs/memory --out runs/joined
@@ -51,6 +52,11 @@ Data = Annotated[
         file_okay=False,
         help="A directory of public questions, SOURCE.jsonl.xz (see the card); default: only the package's own.",
     ),
+]
+
+
+BooksOption = Annotated[
+    Path, typer.Option("--data", exists=True, file_okay=False, help="A directory of whole books, BOOK.jsonl.xz.")
 ]
 
 
@@ -128,9 +134,7 @@ def reader(
 @app.command("slots")
 def slots(
     out: Out,
-    data: Annotated[
-        Path, typer.Option(exists=True, file_okay=False, help="A directory of whole books, BOOK.jsonl.xz.")
-    ],
+    data: BooksOption,
     steps: Steps = None,
     minutes: Annotated[float, typer.Option(min=0, help="End after so many minutes instead: ten of a GPU will do.")] = 0,
     length: Annotated[int | None, typer.Option(min=1024, help="Tokens of an excerpt; default: 1,536.")] = None,
@@ -159,6 +163,35 @@ def slots(
     settings = {name: value for name, value in changed.items() if value is not None}
     with progress() as show:
         card = train_slots(model, out, data, show, precision, minutes=minutes, seed=seed, **settings)
+    done(card, json)
+
+
+@app.command("write-gate")
+def write_gate(
+    out: Out,
+    data: BooksOption,
+    excerpts: Annotated[int | None, typer.Option(min=1, help="Of 2,048 tokens each; default: 24.")] = None,
+    seed: Seed = 0,
+    precision: Precision = "auto",
+    model: ModelOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fit what slots should keep: which tokens will be looked at, foreseen from hidden states. Minutes on a core.
+
+    There are no steps: one pass over some excerpts of books, and a linear map per layer and KV head is solved for.
+
+    Examples:
+
+      infinidoc train write-gate --data prose --out runs/slots
+
+      infinidoc bench perplexity --slots 256 --keep learnt --adapter runs/slots --prose runs/slots/held-out
+    """
+    from infinidoc.training.run import train_write_gate
+
+    fetch(model)
+    settings = {} if excerpts is None else {"excerpts": excerpts}
+    with progress() as show:
+        card = train_write_gate(model, out, data, show, precision, seed=seed, **settings)
     done(card, json)
 
 

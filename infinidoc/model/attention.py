@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from infinidoc.errors import InfinidocError
 from infinidoc.model.causal import causal_attention
 from infinidoc.model.kernels import KERNELS, Kernel, Readout, State, pack, unpack
 from infinidoc.model.slots import KEEP, NO_SLOTS, LayerSlots, Rotation, Slots, pack_slots, turn_of, unpack_slots
@@ -198,7 +199,8 @@ class CompressiveMemory:
 
     `state` is what a collection keeps: one `State` per layer that remembers, or None before anything was folded.
     With `slots`, every layer also holds so many pairs of key and value per KV head; `keep` says which (see `slots.py`).
-    Raises ValueError for fewer than none, or a way to choose that isn't there, or was not learnt.
+    Raises ValueError for fewer than none, or a way to choose that isn't there, and InfinidocError where a write gate
+    should choose and there is none.
     """
 
     def __init__(
@@ -212,7 +214,7 @@ class CompressiveMemory:
         if not is_attached(model):
             raise ValueError("infini-attention is not attached to this model: call attach(model) first")
         if slots and "learnt" in keep and any((m.infini.keep_bias == CLOSED).any() for m in modules):
-            raise ValueError("what slots should keep was not learnt for this model: infinidoc train write-gate")
+            raise InfinidocError("this model has no write gate to keep slots by", "see: infinidoc train write-gate")
         kernel, first = KERNELS[model.config.infini_kernel], model.config.infini_first_layer
         self.layers = [
             InfiniLayer(kernel, m.infini, index >= first, LayerSlots(slots, keep, turn_of(model.get_decoder(), index)))

@@ -41,7 +41,7 @@ LATE = 128  # queries
 BLOCK = 128  # queries whose attention is looked at together
 QUERIES = 64  # that attend together, on a CPU: their scores, behind slots, stay in a core's own cache
 WAYS = ("attention", "late", "learnt", "residual")
-KEEP = ("attention",)  # unless something else is asked for
+KEEP = ("attention", "residual")  # what serves both going on with a text and asking for a fact
 RIDGE = 0.1  # of the least squares, on keys of length 1
 PREFIX = "slots."
 
@@ -211,10 +211,10 @@ class LayerSlots:
         counting = window.present
         pairs = window if self.held is None else Slots.side_by_side([self.held, window])
         if "attention" in self.keep:
-            received = pairs.received + self._received(placed, pairs.present, counting)
+            received = pairs.received + self.attention(placed, pairs.present, counting)
             pairs = replace(pairs, received=received)
         scores = {"attention": lambda: pairs.received, "learnt": lambda: pairs.foreseen}
-        scores["late"] = lambda: self._received(placed, pairs.present, counting & (from_the_end(counting) <= LATE))
+        scores["late"] = lambda: self.attention(placed, pairs.present, counting & (from_the_end(counting) <= LATE))
         scores["residual"] = lambda: residual(pairs)
         order = choose([scores[name]() for name in self.keep], pairs.present, self.size)
         count = pairs.present.sum(-1, keepdim=True)
@@ -224,7 +224,8 @@ class LayerSlots:
             self.set(pairs.at(order[..., leaving:], there[:, leaving:]))
         return pairs.at(order[..., :leaving], there[:, :leaving])
 
-    def _received(self, keys: Tensor, present: Tensor, counting: Tensor) -> Tensor:
+    def attention(self, keys: Tensor, present: Tensor, counting: Tensor) -> Tensor:
+        """What pairs with these rotated keys receive from the recorded queries that are `counting` (see `received`)."""
         return received(torch.cat(self._queries, 2), keys, present, counting, self._scale, self._sliding)
 
 

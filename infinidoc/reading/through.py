@@ -21,10 +21,10 @@ from infinidoc.model.base import BaseModel
 from infinidoc.model.decoding import read
 from infinidoc.model.encoding import add
 from infinidoc.model.loading import merged
-from infinidoc.model.slots import Slots
+from infinidoc.model.slots import KEEP, Slots
 from infinidoc.reading.answers import display
 
-SLOTS, KEEP = 256, ("attention",)
+SLOTS = 256
 SAVE_SECONDS = 60.0
 
 

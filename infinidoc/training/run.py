@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from safetensors.torch import load_file
+from torch import Tensor
 
 from infinidoc.errors import InfinidocError
 from infinidoc.files import replacing
@@ -30,7 +31,7 @@ from infinidoc.model.adapters import (
 )
 from infinidoc.model.addresses import address_layer
 from infinidoc.model.base import BaseModel, load_base
-from infinidoc.training import address_head, books, loop, reader, slots
+from infinidoc.training import address_head, books, loop, reader, slots, write_gate
 from infinidoc.training.books import Books
 from infinidoc.training.questions import Questions, gather
 from infinidoc.training.recipes import MAKERS
@@ -169,9 +170,34 @@ def train_slots(
     trainer = slots.Trainer(base, chosen, read, out)
     trainer.train(lambda step: notify(told(step), *step.reached), save_every=slots.SAVE_EVERY)
     run = {"steps": trainer.step, "seconds": round(trainer.seconds)}
-    kept = load_file(out / SLOTS_FILE) if (out / SLOTS_FILE).exists() else {}  # a write gate, which is fitted apart
-    tensors = kept | trainer.tensors()
+    tensors = kept_slots(out) | trainer.tensors()
     return adapters.save(out, tensors, described(base, chosen, [SLOTS], 0) | run, SLOTS_FILE)
+
+
+def train_write_gate(
+    model: str | None,
+    out: Path,
+    data: Path,
+    notify: Callable[[str, int, int], None] = lambda *_: None,
+    precision: str = "auto",
+    **settings: Any,
+) -> AdapterCard:
+    """Fits the write gate of slots to the books in a directory and writes it to `out`, beside what else is there for
+    slots; books that are held out go into `out`/held-out as text.
+
+    `settings`: see `write_gate.Settings`. Raises InfinidocError if there are no books, or none is long enough.
+    """
+    base = loaded(model, precision)
+    chosen = replace(write_gate.Settings(), **settings)
+    read = bound(out, data, base, lambda what: notify(what, 0, chosen.excerpts))
+    gates = write_gate.fit(base, read, chosen, lambda done: notify("reading", done, chosen.excerpts))
+    about = described(base, chosen, [SLOTS], 0) | {"explained": round(gates.explained, 3)}
+    return adapters.save(out, kept_slots(out) | gates.tensors, about, SLOTS_FILE)
+
+
+def kept_slots(out: Path) -> dict[str, Tensor]:
+    """What an adapter has for slots already: factors and a write gate are made by commands of their own."""
+    return load_file(out / SLOTS_FILE) if (out / SLOTS_FILE).exists() else {}
 
 
 def told(step: loop.Step) -> str:

@@ -82,6 +82,7 @@ MISTAKES = [
     (["perplexity", "--slots", "0"], "'0' is not a number of slots", 1),
     (["perplexity", "--keep", "luck"], "can't keep slots by 'luck'", 1),
     (["passkey", "--slots", "8", "--keep", "luck"], "can't keep slots by 'luck'", 1),
+    (["passkey", "--slots", "8", "--keep", "learnt"], "no write gate to keep slots by", 1),
     (["memory", "--model", "./no-such-model"], "no-such-model", 1),
 ]
 

@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import load, save
 from transformers import AutoModelForCausalLM
 
+from infinidoc.errors import InfinidocError
 from infinidoc.model import naive
 from infinidoc.model.attention import CompressiveMemory, attach, attention_modules
 from infinidoc.model.base import load_base
@@ -337,7 +338,7 @@ def test_half_precision_is_kept(tiny):
 def test_mistakes_are_named(tiny):
     model = open_model(tiny)
     attention_modules(model)[1].infini.keep_bias.fill_(float("-inf"))
-    with pytest.raises(ValueError, match="was not learnt"):
+    with pytest.raises(InfinidocError, match="no write gate"):
         CompressiveMemory(model, slots=8, keep=("learnt",))
     for mistake in ({"slots": -1}, {"slots": 8, "keep": ("luck",)}, {"slots": 8, "keep": ()}):
         with pytest.raises(ValueError, match="choose 0 or more, by attention, late, learnt, residual"):

@@ -11,6 +11,7 @@ from infinidoc.evaluation.longcontext.hidden import babi_groups, passkey_groups
 from infinidoc.evaluation.longcontext.reader import Reader
 from infinidoc.evaluation.longcontext.streamed import Streamed
 from infinidoc.evaluation.longcontext.streams import SlotStream
+from infinidoc.model.slots import KEEP
 from tests.evaluation.models import tiny_base
 
 
@@ -61,7 +62,7 @@ def test_every_sample_is_asked_of_all_of_its_own_text(base, groups, monkeypatch)
     for group in streamed.groups:
         for index in range(2):
             _, planted = streamed._plant(haystack, group, index)
-            stream = SlotStream(base, group.slots, ("attention",))
+            stream = SlotStream(base, group.slots, KEEP)
             for number in range(len(haystack)):
                 stream.read(planted.get(number) or haystack.segment(number))
             assert torch.equal(asked.pop(0), stream.memory.slots[0].keys)
