@@ -138,6 +138,9 @@ def slots(
     steps: Steps = None,
     minutes: Annotated[float, typer.Option(min=0, help="End after so many minutes instead: ten of a GPU will do.")] = 0,
     length: Annotated[int | None, typer.Option(min=1024, help="Tokens of an excerpt; default: 1,536.")] = None,
+    sum: Annotated[
+        bool, typer.Option("--sum", help="Train gates, too, of a sum that keeps what leaves the slots.")
+    ] = False,
     seed: Seed = 0,
     precision: Precision = "auto",
     model: ModelOption = None,
@@ -162,7 +165,7 @@ def slots(
     changed = {"steps": steps, "length": length}
     settings = {name: value for name, value in changed.items() if value is not None}
     with progress() as show:
-        card = train_slots(model, out, data, show, precision, minutes=minutes, seed=seed, **settings)
+        card = train_slots(model, out, data, show, precision, minutes=minutes, seed=seed, sum=sum, **settings)
     done(card, json)
 
 

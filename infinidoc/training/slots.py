@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from infinidoc.errors import InfinidocError
-from infinidoc.model.attention import CompressiveMemory, attach
+from infinidoc.model.attention import CompressiveMemory, attach, attention_modules
 from infinidoc.model.base import BaseModel
 from infinidoc.model.lora import add_lora
 from infinidoc.training import loop
@@ -27,18 +27,21 @@ WINDOWS, SIZES, WAYS = (128, 256, 512), (64, 128, 256, 512), ("attention", "late
 DROPPED = 0.1  # of the steps are without a window
 TOGETHER = 1 / 3  # of a run, at its end
 SCORED = 512  # tokens of an excerpt whose predictions are compared
+GATE_BIAS, WRITE_BIAS = -4.0, 2.0
 SAVE_EVERY = 20  # steps
 DEVICE_TOKENS = {"cuda": 65_536, "cpu": 1_536}  # a step
 
 
 @dataclass(frozen=True)
 class Settings(loop.Settings):
-    """`length` of an excerpt, in tokens: two or more of the longest windows."""
+    """`length` of an excerpt, in tokens: two or more of the longest windows. `sum`: what leaves the slots goes into a
+    sum, and the gates in front of it are trained too."""
 
     rank: int = 16
     rate: float = 1e-3
     steps: int = 300
     length: int = 1536
+    sum: bool = False
 
 
 class Trainer(loop.Run):
@@ -57,9 +60,10 @@ class Trainer(loop.Run):
                 f"choose a multiple of {max(WINDOWS)}, from {2 * max(WINDOWS):,} on",
             )
         torch.manual_seed(settings.seed)
-        attach(base.model, first_layer=len(base.model.get_decoder().layers))  # nothing is behind the slots
+        layers = len(base.model.get_decoder().layers)
+        attach(base.model, first_layer=0 if settings.sum else layers)
         add_lora(base.model, settings.rank)
-        super().__init__(base, settings, settings.steps, out)
+        super().__init__(base, settings, settings.steps, out, opened(base) if settings.sum else {})
         self.books = books.longer_than(settings.length)
         self.rows = max(1, DEVICE_TOKENS.get(base.device.type, DEVICE_TOKENS["cpu"]) // settings.length)
 
@@ -101,3 +105,17 @@ class Trainer(loop.Run):
         found = head(hidden).float().log_softmax(-1)
         right = (found.argmax(-1) == truth.argmax(-1)).float().mean().item()
         return F.kl_div(found, truth, reduction="sum", log_target=True) / truth[..., 0].numel(), right
+
+
+def opened(base: BaseModel) -> dict[str, nn.Parameter]:
+    """The gates of every layer's sum, and what is written into it, by their names in an adapter. They begin as nearly
+    closed as still has a gradient."""
+    found = {}
+    for index, module in enumerate(attention_modules(base.model)):
+        with torch.no_grad():
+            module.infini.gate_bias.fill_(GATE_BIAS)
+            module.infini.write_bias.fill_(WRITE_BIAS)
+        for name, parameter in module.infini.named_parameters():
+            if not name.startswith("keep"):  # which pairs stay is nothing that gradients reach
+                found[f"layers.{index}.infini.{name}"] = parameter
+    return found
