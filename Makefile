@@ -4,7 +4,8 @@
 # make wheel  the wheel in an empty environment, without extras
 # make lower  the same with the lowest versions that pyproject.toml admits, and the tests of documents and memory
 # make docs   the documentation as a site, in .cache/site
-# make bench  ingest beside transformers, llama.cpp and RAG, 20 minutes; BENCH=full up to a million tokens, hours
+# make bench  what infinidoc aims at as ratios, also with AVX2 alone, 8 minutes; BENCH=quick  ingest beside transformers,
+#             llama.cpp and RAG, 20 minutes; BENCH=full  the same up to a million tokens, hours
 PYTHON ?= python3.11
 BIN := .venv/bin
 # The base model and the demo's collection stay in the checkout: nothing is left in the user's home.
@@ -49,13 +50,14 @@ train: model
 	cp $(RUNS)/settled/adapter.safetensors $(RUNS)/settled/curves.png infinidoc/adapters/smollm2-135m-instruct/
 	cp $(RUNS)/reader/reader.safetensors infinidoc/adapters/smollm2-135m-instruct/
 
-# Interrupted, it goes on.
-BENCH ?= quick
-LENGTHS_quick := 10k,100k
-LENGTHS_full := 10k,100k,1m
+# BENCH=quick and BENCH=full, interrupted, go on.
+BENCH ?= aims
+bench_aims := aims
+bench_quick := ingest --lengths 10k,100k --name quick
+bench_full := ingest --lengths 10k,100k,1m --name full
 bench: model
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m benchmarks.ingest --lengths $(LENGTHS_$(BENCH)) --name $(BENCH)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench,rag]'
+	$(BIN)/python -m benchmarks.$(bench_$(BENCH))
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
