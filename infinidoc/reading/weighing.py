@@ -23,7 +23,7 @@ from infinidoc.reading.quoting import Quote, Shown, find_quotes, gist, is_verbat
 from infinidoc.reading.whole import whole
 
 SURE = 0.5  # an answer that is likelier than that, and stands in the passages, is given without a second look
-REFUSED = 0.25  # a reading refuses if that is likelier; a question is refused if both readings of all passages do
+REFUSED = 0.25  # a question is refused if that is likelier in both readings of several passages
 GIST = 3  # sentences
 
 
@@ -48,9 +48,10 @@ def weighed(base: BaseModel, question: str, passages: Sequence[Titled], max_toke
     if (few := gist(question, shown, GIST)) != list(passages):
         readings.append(Reading(base, question, few[::-1]))
         consider(readings[1])
-    if not candidates or all(reading.refuses(REFUSED) for reading in readings):
+    several = len(passages) > 1  # one that recall sets apart from all others is more often the right one
+    if not candidates or (several and all(reading.refuses(REFUSED) for reading in readings)):
         return REFUSAL
-    if len(passages) > 1:
+    if several:
         sources = {quote.source for one in candidates.values() for quote in one.quotes if quote.verbatim}
         for source in sorted(sources):
             begun = together if source == len(passages) - 1 else None  # what that one begins with

@@ -89,9 +89,8 @@ class Scripted:
 
     def __init__(self, base, question, passages, begun=None):
         (name, text), *others = passages
-        self.name = (
-            "both" if text in dict(PASSAGES).values() and others else "few" if others else name.removesuffix(".txt")
-        )
+        whole = text in dict(PASSAGES).values()
+        self.name = ("both" if others else name.removesuffix(".txt")) if whole else "few"
         self.read.append(self.name)
         self.answers = self.said[self.name]
 
@@ -108,13 +107,13 @@ class Scripted:
 
 @pytest.fixture
 def say(monkeypatch):
-    def say(**said):
+    def say(passages=PASSAGES, **said):
         refusing = {name: {REFUSAL: 0.9} for name in ("both", "few", "log", "book")}
         monkeypatch.setattr(Scripted, "said", refusing | said)
         monkeypatch.setattr(Scripted, "read", [])
         monkeypatch.setattr(weighing, "Reading", Scripted)
-        monkeypatch.setattr(weighing, "gist", lambda *_: [("log", "carries grain"), ("book", "carries salt")])
-        return weighed(None, QUESTION, PASSAGES, 8)
+        monkeypatch.setattr(weighing, "gist", lambda *_: [("log.txt", "carries grain")])
+        return weighed(None, QUESTION, passages, 8)
 
     return say
 
@@ -134,6 +133,14 @@ def test_a_question_is_refused_where_both_readings_of_all_passages_refuse(say):
     assert say(both=unsure, few={REFUSAL: 0.24, "Amalia": 0.4}) == "Amalia"
     assert say(both={REFUSAL: 0.24, "Amalia": 0.4}) == "Amalia"
     assert say(both={REFUSAL: 0.24}, few={REFUSAL: 0.24}) == REFUSAL  # neither says anything else
+
+
+def test_a_passage_that_was_found_alone_is_refused_where_nothing_is_likelier(say):
+    alone = PASSAGES[:1]
+    assert say(alone, log={REFUSAL: 0.3, "grain": 0.4}, few={REFUSAL: 0.3, "grain": 0.2}) == "grain"
+    assert say(alone, log={REFUSAL: 0.3, "grain": 0.2}, few={REFUSAL: 0.3, "grain": 0.4}) == "grain"
+    assert say(alone, log={REFUSAL: 0.3, "grain": 0.2}, few={REFUSAL: 0.3, "grain": 0.2}) == REFUSAL
+    assert Scripted.read == ["log", "few"]
 
 
 def test_an_answer_in_doubt_is_looked_for_where_it_stands(say):
