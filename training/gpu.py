@@ -7,11 +7,14 @@ import sys
 import time
 from pathlib import Path
 
+import torch
+
 from infinidoc.model import base as bases
 from infinidoc.model import gguf
 from infinidoc.model.embedded import DEFAULT, EMBEDDED, fetch_gguf
 
 RUNS, GGUF, MODEL, NAME = Path("runs"), Path("model.gguf"), Path("model"), Path("model.txt")
+GPU_LENGTH = 4096  # tokens of an excerpt of a book
 CARRIED = ("gguf", "platformdirs")  # pure Python, and not everywhere
 LENGTHS, SLOTS, SAMPLES = (1024, 2048, 8192), (128, 256), 20  # what slots are measured on, trained and untrained
 
@@ -43,7 +46,8 @@ def train(part: str, minutes: float) -> None:
 
     model, out, data = unpacked(), RUNS / part, Path()  # the data are in the run's directory already
     if part == "slots":
-        run.train_slots(model, out, data, told, minutes=minutes)
+        length = {"length": GPU_LENGTH} if torch.cuda.is_available() else {}
+        run.train_slots(model, out, data, told, minutes=minutes, **length)
         measure(model, out)
     elif part == "reader":
         run.train_reader(model, out, data, told, minutes=minutes)

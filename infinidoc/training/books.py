@@ -38,7 +38,10 @@ class Books:
         found = [book for book in self.ids.values() if len(book) > tokens]
         if not found:
             longest = max(map(len, self.ids.values()), default=0)
-            raise InfinidocError(f"no book is as long as an excerpt of {tokens:,} tokens: the longest has {longest:,}")
+            raise InfinidocError(
+                f"no book is as long as an excerpt of {tokens:,} tokens: the longest has {longest:,}",
+                "give longer books, or a shorter --length",
+            )
         return found
 
 

@@ -47,7 +47,7 @@ class Settings(loop.Settings):
 class Trainer(loop.Run):
     """A run over excerpts of books, with its checkpoint in `out`.
 
-    Raises InfinidocError for excerpts of a length that windows don't divide, or that no book has.
+    Raises InfinidocError for excerpts of a length that windows don't divide, or that neither books nor the model have.
     """
 
     CHECKPOINT = "slots-checkpoint.safetensors"
@@ -58,6 +58,11 @@ class Trainer(loop.Run):
             raise InfinidocError(
                 f"excerpts of {settings.length:,} tokens can't be read in windows of {max(WINDOWS)}",
                 f"choose a multiple of {max(WINDOWS)}, from {2 * max(WINDOWS):,} on",
+            )
+        context = base.model.config.get_text_config(decoder=True).max_position_embeddings
+        if settings.length > context:
+            raise InfinidocError(
+                f"the window of {base.name} has {context:,} tokens", "choose a --length that fits into it"
             )
         torch.manual_seed(settings.seed)
         layers = len(base.model.get_decoder().layers)

@@ -216,7 +216,8 @@ def test_excerpts_begin_as_texts_do_and_are_a_books_own_words(tiny, library, tmp
 
 
 @pytest.mark.parametrize(
-    ("length", "says"), [(60, "windows of 16"), (16, "windows of 16"), (8000, "no book is as long")]
+    ("length", "says"),
+    [(60, "windows of 16"), (16, "windows of 16"), (4096, "no book is as long"), (8000, "has 4,096 tokens")],
 )
 def test_lengths_that_cannot_be(tiny, library, tmp_path, length, says):
     with pytest.raises(InfinidocError, match=says):
