@@ -4,9 +4,9 @@
     python benchmarks/recall_heads.py --adapter runs/head
 
 Questions: those on the held-out articles of `infinidoc/training/data/xquad-en-dev.json`, and paraphrases of such with
-little of their passage's wording (`paraphrases.jsonl`, written by hand for this benchmark, never trained on).
-Needs `infinidoc[rag]` for BM25 (bm25s, with stemming and stop words) and all-MiniLM-L6-v2, `infinidoc[index]` for
-product quantisation.
+little of their passage's wording (`paraphrases.jsonl`, written by hand for this benchmark, never trained on); beside
+them, over passages of their own, such as name somebody whom their passage calls "she" (`pronouns.jsonl`). Needs
+`infinidoc[rag]` for BM25 (bm25s, with stemming and stop words) and all-MiniLM-L6-v2.
 """
 
 import argparse
@@ -19,14 +19,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from infinidoc.model import adapters
+from infinidoc.model import adapters, codes
 from infinidoc.model.addresses import SCALE, AddressHead, untrained_head
 from infinidoc.model.base import load_base
+from infinidoc.model.codes import Codes
 from infinidoc.training.address_head import Pairs, States, cached_states, places, real_pairs
 from infinidoc.training.corpus import xquad
 
 Rounding = Callable[[Tensor], Tensor]  # unit vectors (…, 128) to what is left of them
-PARAPHRASES = Path(__file__).with_name("paraphrases.jsonl")
+PARAPHRASES, PRONOUNS = (Path(__file__).with_name(f"{name}.jsonl") for name in ("paraphrases", "pronouns"))
 
 
 def with_paraphrases(real: Pairs) -> tuple[Pairs, list[int], list[int]]:
@@ -38,6 +39,16 @@ def with_paraphrases(real: Pairs) -> tuple[Pairs, list[int], list[int]]:
     ]
     number = len(real.questions)
     return Pairs(real.passages, [*real.questions, *extra]), [*range(number)], [*range(number, number + len(extra))]
+
+
+def pronouns() -> Pairs:
+    rows = [json.loads(line) for line in PRONOUNS.read_text(encoding="utf-8").splitlines()]
+    told = {row["document"]["title"]: row["document"]["passages"] for row in rows if "passage" not in row}
+    places = {
+        place: number for number, place in enumerate((title, n) for title in told for n in range(len(told[title])))
+    }
+    asked = [(row["question"], places[row["document"], row["passage"]]) for row in rows if "passage" in row]
+    return Pairs([text for passages in told.values() for text in passages], asked)
 
 
 def scalar(bits: int) -> Rounding:
@@ -52,12 +63,9 @@ def scalar(bits: int) -> Rounding:
 
 
 def product(size: int, seen: Tensor) -> Rounding:
-    """Product quantisation to so many bytes (Jégou et al. 2011), learnt from the addresses that it will keep."""
-    import faiss
-
-    quantiser = faiss.ProductQuantizer(seen.shape[1], size, 8)
-    quantiser.train(seen.numpy())
-    return lambda unit: torch.from_numpy(quantiser.decode(quantiser.compute_codes(unit.contiguous().numpy())))
+    """So many bytes of product codes, learnt from the addresses that they are for."""
+    centroids = codes.learn((seen * SCALE).round(), size)
+    return lambda unit: Codes(codes.encode((unit * SCALE).round(), centroids), centroids).float() / SCALE
 
 
 def scores(head: AddressHead, states: States, rounded: Rounding) -> Tensor:
@@ -103,16 +111,17 @@ def minilm(pairs: Pairs) -> torch.Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--adapter", help="a name or a run's directory; default: the shipped one")
+    parser.add_argument("--model", help="another base model")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    base = load_base()
+    base = load_base(arguments.model)
     card = adapters.choose(base.digest, arguments.adapter)
-    plain = untrained_head(base)
-    pairs, real, paraphrased = with_paraphrases(real_pairs(xquad(held_out=True), xquad(held_out=False)))
-    states = cached_states(base, plain, pairs, lambda done, total: None)
-    right = [index for _, index in pairs.questions]
-    heads = {"untrained": (plain, 128, scalar(8))}
     trained = adapters.load(card).head() if card else None
+    plain = untrained_head(base, trained.layer if trained else None)
+    pairs, real, paraphrased = with_paraphrases(real_pairs(xquad(held_out=True), xquad(held_out=False)))
+    sets = [(one, cached_states(base, plain, one, lambda done, total: None)) for one in (pairs, pronouns())]
+    states = sets[0][1]
+    heads = {"untrained": (plain, 128, scalar(8))}
     if trained:
         heads["trained"] = (trained, 128, scalar(8))
         heads["trained, 4 bits"] = (trained, 64, scalar(4))
@@ -131,21 +140,20 @@ def main() -> None:
                 dimensions,
                 scalar(8),
             )
-        with contextlib.suppress(ImportError):
-            for size in (32, 16, 8):
-                heads[f"trained, {size} product codes"] = (trained, size, product(size, seen))
+        for size in (32, 16, 8):
+            heads[f"trained, {size} product codes"] = (trained, size, product(size, seen))
     table = []
     with torch.no_grad():
         for name, (head, size, rounded) in heads.items():
-            table.append((name, size, places(scores(head, states, rounded), right)))
+            table.append((name, size, [places(scores(head, seen, rounded), seen.right) for _, seen in sets]))
     with contextlib.suppress(ImportError):
-        table.append(("BM25", None, places(bm25(pairs), right)))
-        table.append(("all-MiniLM-L6-v2", None, places(minilm(pairs), right)))
+        for name, score in (("BM25", bm25), ("all-MiniLM-L6-v2", minilm)):
+            table.append((name, None, [places(score(one), seen.right) for one, seen in sets]))
     rows = []
     for name, size, found in table:
         row = {"system": name, "bytes_per_token": size}
-        for kind, which in (("questions", real), ("paraphrases", paraphrased)):
-            mine = found[which]
+        kinds = {"questions": found[0][real], "paraphrases": found[0][paraphrased], "pronouns": found[1]}
+        for kind, mine in kinds.items():
             row |= {
                 f"{kind}_first": (mine < 1).float().mean().item(),
                 f"{kind}_first_five": (mine < 5).float().mean().item(),
@@ -158,11 +166,8 @@ def main() -> None:
         f"{len(real)} questions, {len(paraphrased)} paraphrases, {len(pairs.passages)} paragraphs; first / first five"
     )
     for row in rows:
-        print(
-            f"{row['system']:26} {row['bytes_per_token'] or '-':>4} bytes a token"
-            f"   questions {row['questions_first']:.3f} / {row['questions_first_five']:.3f}"
-            f"   paraphrases {row['paraphrases_first']:.3f} / {row['paraphrases_first_five']:.3f}"
-        )
+        cells = "".join(f"   {kind} {row[f'{kind}_first']:.3f} / {row[f'{kind}_first_five']:.3f}" for kind in kinds)
+        print(f"{row['system']:26} {row['bytes_per_token'] or '-':>4} bytes a token{cells}")
 
 
 if __name__ == "__main__":

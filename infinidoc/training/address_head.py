@@ -126,14 +126,15 @@ def cached_states(base: BaseModel, head: AddressHead, pairs: Pairs, notify: Call
     """Runs the early layers over every text, once. `notify` gets how many texts are done, and how many there are."""
     passages = [base.encode(text) for text in pairs.passages]
     prefix = base.encode(QUESTION)
-    questions = [[*prefix, *base.encode(" " + " ".join(text.split()))] for text, _ in pairs.questions]
-    total = len(passages) + len(questions)
+    questions = [(*prefix, *base.encode(" " + " ".join(text.split()))) for text, _ in pairs.questions]
+    distinct = list(dict.fromkeys(questions))  # some count several times
+    total = len(passages) + len(distinct)
     found = _states(base, head, passages, lambda done: notify(done, total))
-    asked = _states(base, head, questions, lambda done: notify(len(passages) + done, total))
-    skipped = len(prefix)
+    asked = _states(base, head, distinct, lambda done: notify(len(passages) + done, total))
+    states, skipped = dict(zip(distinct, asked, strict=True)), len(prefix)
     return States(
         found,
-        [(ids[skipped:], states[skipped:]) for ids, states in zip(questions, asked, strict=True)],
+        [(list(ids[skipped:]), states[ids][skipped:]) for ids in questions],
         [right for _, right in pairs.questions],
         pairs.groups,
         pairs.near,
@@ -141,7 +142,9 @@ def cached_states(base: BaseModel, head: AddressHead, pairs: Pairs, notify: Call
 
 
 @torch.no_grad()
-def _states(base: BaseModel, head: AddressHead, texts: list[list[int]], notify: Callable[[int], None]) -> list[Tensor]:
+def _states(
+    base: BaseModel, head: AddressHead, texts: Sequence[Sequence[int]], notify: Callable[[int], None]
+) -> list[Tensor]:
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     limit = ENCODED_TOKENS.get(base.device.type, ENCODED_TOKENS["cpu"])
     found: dict[int, Tensor] = {}
