@@ -62,7 +62,7 @@ def main() -> None:
             threshold = collection.head.threshold
             first = five = refused_own = refused_other = answerable = unanswerable = right = 0
             for question, source, article, answers in questions:
-                found = collection.recall(question, everything if article else 50)
+                found = collection.search(question, everything if article else 50)
                 paths = list(dict.fromkeys(passage.path for passage in found))
                 if source:
                     answerable += 1

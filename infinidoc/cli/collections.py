@@ -100,7 +100,7 @@ def check(name: Name = ".", json: JsonOption = False) -> None:
     place = existing(name)
     try:
         with Store.open(place.directory) as store:
-            documents, faults = store.counts()["documents"], look(store).lines
+            documents, faults = len(store.documents()), look(store).lines
     except Damaged as error:
         documents, faults = 0, [str(error).partition(": see")[0]]
     if json:

@@ -383,10 +383,6 @@ class Collection:
         self._check(question)
         return [found.source for found in self._find(question, top, scope)]
 
-    def recall(self, question: str, top: int = TOP) -> list[Source]:
-        """`search`, of as many passages as `ask` reads."""
-        return self.search(question, top)
-
     def _cleaned(self, question: str) -> str:
         """Raises InfinidocError if there is nothing to ask, or nothing to ask it of."""
         question = clean(question).strip()

@@ -6,8 +6,7 @@ import sys
 import pytest
 
 from infinidoc import cli
-from infinidoc.reading.collection import Collection
-from tests.reading.library import write_library
+from tests.reading.library import without_threshold, write_library
 
 
 @pytest.fixture
@@ -39,12 +38,5 @@ def docs(tmp_path):
 def filled(run, docs, monkeypatch):
     """A filled collection in which every question finds something."""
     assert run("ingest", "docs")[0] == 0
-    head = Collection.head.fget
-
-    def lenient(self):
-        found = head(self)
-        found.__dict__["threshold"] = -2.0
-        return found
-
-    monkeypatch.setattr(Collection, "head", property(lenient))
+    without_threshold(monkeypatch)
     return run

@@ -63,7 +63,7 @@ def test_lost_tensors_are_made_again_from_the_text(collection, kind, harm):
         for values, expected in zip(mine, theirs, strict=True):
             assert flat(values) == pytest.approx(flat(expected), rel=1e-3, abs=1e-3)
     assert "copy.txt" in str(collection.documents())
-    assert collection.recall("Which ship?")
+    assert collection.search("Which ship?")
 
 
 def flat(values):

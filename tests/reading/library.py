@@ -3,9 +3,11 @@
 import random
 from pathlib import Path
 
+import pytest
 import torch
 
 from infinidoc.memory.store import Store
+from infinidoc.reading.collection import Collection
 
 NAMES = ["Amalia", "Brunhild", "Concordia", "Dagmar", "Esperanza", "Fortuna", "Gudrun", "Halcyon", "Isolde", "Jacoba"]
 CARGO = ["grain", "wine", "timber", "salt", "wool", "copper", "paper", "glass", "tea", "iron"]
@@ -26,6 +28,17 @@ def write_library(folder: Path, count: int = 12, longest: int = 30) -> Path:
         ]
         (folder / f"log-{number:02}.txt").write_text(f"Logbook {number}\n\n" + "\n\n".join(paragraphs))
     return folder
+
+
+def without_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has everything bear on a question: a random model knows nothing of relevance."""
+    head = Collection.head.fget
+
+    def found(self):
+        head(self).__dict__["threshold"] = -2.0
+        return head(self)
+
+    monkeypatch.setattr(Collection, "head", property(found))
 
 
 def content(directory: Path) -> dict[str, object]:

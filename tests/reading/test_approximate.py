@@ -125,14 +125,14 @@ def test_ingest_builds_one_when_it_is_due_and_answers_cite_the_same_sources(tiny
     question = "Which ship carries 12 tons of salt?"
     with Collection.open(model=str(tiny)) as collection:
         collection.ingest([docs])
-        exact = collection.recall(question, 5)
+        exact = collection.search(question, 5)
         monkeypatch.setattr(approximate, "EXACT_TOKENS", 100)
         collection.ingest([docs])
         assert collection.store.index is not None
-        assert collection.recall(question, 5) == exact
+        assert collection.search(question, 5) == exact
         collection.remove(collection.find("log-03.txt"))
         assert collection.store.index is None
-        assert "log-03.txt" not in {source.document for source in collection.recall(question, 50)}
+        assert "log-03.txt" not in {source.document for source in collection.search(question, 50)}
 
 
 def test_a_passage_is_found_by_what_its_document_opens_with(store):

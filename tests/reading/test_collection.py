@@ -14,7 +14,7 @@ from infinidoc.model.attention import CompressiveMemory, attention_modules
 from infinidoc.reading import answering, phrases, search
 from infinidoc.reading import collection as collection_module
 from infinidoc.reading.answers import Source
-from infinidoc.reading.collection import Collection
+from infinidoc.reading.collection import TOP, Collection
 from infinidoc.reading.search import Found, in_pieces
 from tests.reading.library import write_library
 from tests.reading.test_recall import naive_scores
@@ -51,7 +51,7 @@ def test_an_answer_has_sources_in_the_documents_and_timings(collection, docs):
 
 
 def test_an_answer_quotes_the_sentence_that_it_was_read_from(collection, docs, monkeypatch):
-    later = next(source for source in collection.recall("Which ship carries salt?", 8) if source.place != "line 1")
+    later = next(source for source in collection.search("Which ship carries salt?", 8) if source.place != "line 1")
     sentence = later.text.split(". ")[0].split("\n\n")[-1].rstrip(".") + "."
     said = " ".join(sentence.split()[1:5])  # "Amalia carries 12 tons"
     monkeypatch.setattr(answering, "generate", lambda *_: f" {said.upper()} ")
@@ -87,7 +87,7 @@ def test_a_mere_yes_quotes_what_the_addresses_find_most_alike(collection, monkey
 
 
 def test_a_long_answer_cites_its_sources_by_number(collection, monkeypatch):
-    found = collection.recall("Which ship carries salt?", 8)
+    found = collection.search("Which ship carries salt?", 8)
     first, second = (found[index].text.split(". ")[0].split("\n\n")[-1].rstrip(".") + "." for index in (0, 5))
     said, heard = f"{first} {second}", []
     asked = []
@@ -316,7 +316,7 @@ def test_what_is_said_of_an_answer_is_in_the_questions_language(collection, monk
 
 
 def test_passages_far_behind_the_best_are_not_read(collection, monkeypatch):
-    found = collection.recall("Which ship carries salt?", top=4)
+    found = collection.search("Which ship carries salt?", top=4)
     assert len(found) == 4
     monkeypatch.setattr(collection_module, "WORTH_READING", found[1].score / found[0].score - 1e-4)
     assert len(collection.ask("Which ship carries salt?", max_tokens=2).sources) == 2
@@ -374,7 +374,7 @@ def test_the_real_model_finds_and_reads_the_right_passage(tmp_path):
 def test_threads_take_turns(collection, docs):
     """A server's threads share a collection: asking, listing, ingesting and removing at once."""
     question = "What does the Amalia carry?"
-    expected = [source.path for source in collection.recall(question)]
+    expected = [source.path for source in collection.search(question, TOP)]
     (docs / "more.txt").write_text("Nothing that anybody asks about.")
 
     def change():
@@ -384,7 +384,7 @@ def test_threads_take_turns(collection, docs):
     with ThreadPoolExecutor(6) as pool:
         asked = [pool.submit(collection.ask, question, max_tokens=3) for _ in range(6)]
         changed, listed = pool.submit(change), pool.submit(collection.documents)
-        recalled = [pool.submit(collection.recall, question) for _ in range(6)]
+        recalled = [pool.submit(collection.search, question, TOP) for _ in range(6)]
         changed.result()
         assert len(listed.result()) >= 12
         assert len({future.result().text for future in asked}) >= 1

@@ -35,7 +35,7 @@ def test_what_leans_is_asked_with_what_it_leans_on_and_nothing_else_is(conversat
 
 
 def test_it_remembers_the_passage_that_was_quoted(conversation, monkeypatch):
-    last = conversation.collection.recall("Who carries tea?", 8)[-1].text
+    last = conversation.collection.search("Who carries tea?", 8)[-1].text
     monkeypatch.setattr(answering, "generate", lambda *_: last)
     conversation.ask("Who carries tea?", top=8)
     assert conversation.turns[0].passage == conversation.turns[0].answer == last

@@ -45,7 +45,7 @@ def names(collection):
 def assert_gone(collection, *secrets):
     """Not cited, not in the log, not in any file; and what is in the memory is what is in the documents."""
     assert not {"oak-7741"} & {
-        word.strip(".") for source in collection.recall("code?", 50) for word in source.text.split()
+        word.strip(".") for source in collection.search("code?", 50) for word in source.text.split()
     }
     assert left(collection.directory, "oak-7741", "cellar door", *secrets) == []
     state, documents = collection.store.state(), collection.documents()
@@ -190,7 +190,7 @@ def test_copies_have_one_place_and_all_their_names(collection, files):
     assert (door.document, door.also_in) == ("files/door.txt", copies)
     assert (collection.ingest(["."]).unchanged, len(names(collection))) == (5, 5)
     collection.remove(collection.find("files/door.txt"))
-    (door,) = [source for source in collection.recall("What is the code?", 50) if "oak-7741" in source.text]
+    (door,) = [source for source in collection.search("What is the code?", 50) if "oak-7741" in source.text]
     assert (door.document, door.also_in) == (copies[0], copies[1:])
     assert len(collection.log()[0].answer.sources) == 2  # the document is still there
     collection.remove(collection.find("copies/*"))
@@ -203,7 +203,7 @@ def test_copies_that_come_together_are_read_once(tiny, files):
     with Collection.open("new", str(tiny)) as collection:
         summary = collection.ingest([files])
         assert (summary.added, summary.copies) == (2, 2)
-        assert [source.text for source in collection.recall("code?", 50)].count(DOOR) == 1
+        assert [source.text for source in collection.search("code?", 50)].count(DOOR) == 1
 
 
 def test_a_copy_that_changes_is_no_copy_any_more(collection, files):
@@ -211,7 +211,7 @@ def test_a_copy_that_changes_is_no_copy_any_more(collection, files):
     collection.ingest([files])
     (files / "door.txt").write_text("The lock was taken out.")
     assert collection.ingest([files]).replaced == 1
-    texts = {source.document: source.text for source in collection.recall("code?", 50)}
+    texts = {source.document: source.text for source in collection.search("code?", 50)}
     assert texts["files/other.txt"] == DOOR
     assert texts["files/door.txt"] == "The lock was taken out."
     (files / "other.txt").write_text("The lock was taken out.")
@@ -224,7 +224,7 @@ def test_two_files_that_change_places_are_both_right(collection, files):
     (files / "bread.txt").write_text(DOOR)
     (files / "door.txt").write_text(BREAD)
     collection.ingest([files])
-    texts = {source.document: source.text for source in collection.recall("code?", 50)}
+    texts = {source.document: source.text for source in collection.search("code?", 50)}
     assert texts == {"files/bread.txt": DOOR, "files/door.txt": BREAD}
     state = collection.store.state()
     assert state[0].tokens.item() == sum(document.tokens for document in collection.documents())
@@ -251,7 +251,7 @@ def test_a_project_s_collection_is_found_from_below(collection, files, monkeypat
     with Collection.open(create=False) as found:
         assert found.directory == collection.directory
         assert found.ingest(["."]).added == 1
-        assert [source.document for source in found.recall("note?", 50)].count("note.txt") == 1
+        assert [source.document for source in found.search("note?", 50)].count("note.txt") == 1
     Path(".infinidoc").mkdir()  # nothing is in there
     assert places.place().directory == collection.directory
 
@@ -268,7 +268,7 @@ def test_a_collection_that_leaves_while_it_is_open_is_said_to_have_left(files, t
     with Collection.open("ships", model=str(tiny)) as ships:
         ships.ingest([files])
         places.rename("ships", "boats")
-        for call in (lambda: ships.ingest([files]), lambda: ships.recall("code?")):
+        for call in (lambda: ships.ingest([files]), lambda: ships.search("code?")):
             with pytest.raises(InfinidocError, match="ships is no longer there: it was renamed or removed"):
                 call()
     assert [place.name for place in places.places()] == ["boats"]  # no new one was made in its place
@@ -283,7 +283,7 @@ def test_a_file_has_one_name_however_it_is_come_by(collection, files):
 def test_a_question_of_many_pages_is_told_so_at_once(collection, monkeypatch):
     monkeypatch.setattr(collection_module, "QUESTION_TOKENS", 50)
     for question in ("What is the code of the door? " * 30, "?" * 20_000):
-        for call in (collection.ask, collection.recall):
+        for call in (collection.ask, collection.search):
             with pytest.raises(InfinidocError, match=r"the question is too long: .* characters, more than 50 tokens"):
                 call(question)
     assert collection.ask("What is the code?", max_tokens=1)

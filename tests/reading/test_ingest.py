@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from infinidoc.errors import InfinidocError
-from infinidoc.memory.store import ADDRESS_FILE_ROWS
+from infinidoc.memory.addresses import ADDRESS_FILE_ROWS
 from infinidoc.model import encoding as encoding_module
 from infinidoc.model.addresses import untrained_head
 from infinidoc.model.attention import CompressiveMemory, attach
@@ -381,7 +381,7 @@ def test_documents_can_be_read_in_int8_and_are_asked_about_without(docs, tiny, m
         assert small.load(to_write=True).precision == "int8"
         assert small.load().precision in ("fp32", "bf16")
         question = "What does the Amalia carry?"
-        assert small.recall(question)[0].document == exact.recall(question)[0].document
+        assert small.search(question)[0].document == exact.search(question)[0].document
         for rounded, whole in zip(small.store.state(), exact.store.state(), strict=True):
             error = (whole.association - rounded.association).norm()
             assert 0 < error < 0.1 * whole.association.norm()
@@ -499,7 +499,7 @@ def test_an_interrupted_ingest_keeps_what_was_read_of_a_long_document_and_goes_o
             (share,) = summary.partial.values()
             assert 0 < share < 1
             kept.append(summary.collection["tokens"])
-            assert parts.recall("What does the Amalia carry?")  # what is there can be asked
+            assert parts.search("What does the Amalia carry?")  # what is there can be asked
         assert kept[0] < kept[1] < kept[2] == kept[3]
         last = parts.ingest([folder])
         assert last.partial == {}

@@ -58,12 +58,12 @@ def test_after_the_first_pass_another_process_finds_everything(tiny, docs):
         if progress.to_remember and not found:
             assert progress.files_done == progress.files == 12
             with Collection.open("new") as other:
-                found.append((other.recall("What does the Amalia carry?"), other.store.counts()))
+                found.append((other.search("What does the Amalia carry?"), other.store.counts()))
 
     with Collection.open("new", str(tiny)) as collection:
         summary = collection.ingest([docs], notify=notify)
         ((sources, counts),) = found
-        assert sources == collection.recall("What does the Amalia carry?")
+        assert sources == collection.search("What does the Amalia carry?")
         assert (counts["documents"], counts["memory_tokens"], counts["tokens"]) == (12, 0, summary.tokens)
         assert summary.collection["memory_tokens"] == summary.remembered == summary.tokens
         assert 0 < summary.ready_seconds < summary.seconds
@@ -199,6 +199,7 @@ def test_repairing_mends_what_the_first_pass_left_and_finishes_the_second(collec
 
 def test_a_collection_of_the_format_before_owes_the_memory_nothing(whole, docs):
     with Store.open(whole.directory) as store, store._transaction():
+        store._run("DROP TABLE memories")
         store._run("DROP TABLE pending")
         store._set_meta("format", "4")
     with Collection.open("whole") as again:

@@ -77,7 +77,7 @@ def test_nobody_waits_while_an_endpoint_reads(collection, said):
         try:
             asked = pool.submit(collection.ask, QUESTION, top=2, reader=server.name)
             assert reached.wait(60)
-            assert pool.submit(collection.recall, QUESTION).result(60)
+            assert pool.submit(collection.search, QUESTION).result(60)
             assert len(pool.submit(collection.documents).result(60)) == 4
             pool.submit(lambda: collection.remove(collection.documents())).result(60)
             assert not asked.done()
@@ -136,7 +136,7 @@ def test_where_nothing_bears_on_the_question_nothing_is_sent(collection):
 def test_a_reader_that_fails_leaves_the_sources(collection):
     with serving(reply("{}", "500 Oh")) as server, pytest.raises(Unanswered, match=r"failed \(500") as caught:
         collection.ask(QUESTION, top=3, reader=server.name)
-    assert [source.text for source in caught.value.sources] == [s.text for s in collection.recall(QUESTION, top=3)]
+    assert [source.text for source in caught.value.sources] == [s.text for s in collection.search(QUESTION, top=3)]
     assert collection.log() == []
 
 

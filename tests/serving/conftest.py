@@ -18,7 +18,7 @@ from infinidoc.reading import collection as collection_module
 from infinidoc.reading.collection import Collection
 from infinidoc.serving.app import config, create
 from infinidoc.serving.library import Library
-from tests.reading.library import write_library
+from tests.reading.library import without_threshold, write_library
 
 
 @dataclass
@@ -109,14 +109,7 @@ def lenient(tiny, monkeypatch):
     """A random model knows nothing of relevance: every passage will do."""
     monkeypatch.setenv("INFINIDOC_MODEL", str(tiny))
     monkeypatch.setattr(collection_module, "WORTH_READING", -float("inf"))
-    head = Collection.head.fget
-
-    def threshold_of_none(self):
-        found = head(self)
-        found.__dict__["threshold"] = -2.0
-        return found
-
-    monkeypatch.setattr(Collection, "head", property(threshold_of_none))
+    without_threshold(monkeypatch)
 
 
 @pytest.fixture

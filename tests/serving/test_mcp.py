@@ -17,7 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 from infinidoc.reading.collection import Collection
 from infinidoc.serving.library import Library
 from infinidoc.serving.mcp import create
-from tests.reading.library import write_library
+from tests.reading.library import without_threshold, write_library
 
 LONG = 120.0
 HELLO = {
@@ -62,20 +62,10 @@ def environment(tiny):
     return {**os.environ, "INFINIDOC_MODEL": str(tiny), "PYTHONWARNINGS": "ignore"}
 
 
-def lenient(monkeypatch):
-    head = Collection.head.fget
-
-    def found(self):
-        head(self).__dict__["threshold"] = -2.0
-        return head(self)
-
-    monkeypatch.setattr(Collection, "head", property(found))
-
-
 @pytest.fixture
 def connect(docs, tiny, monkeypatch):
     """A client of a server in this process."""
-    lenient(monkeypatch)
+    without_threshold(monkeypatch)
     monkeypatch.setenv("INFINIDOC_MODEL", str(tiny))
 
     @asynccontextmanager

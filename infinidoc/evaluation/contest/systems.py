@@ -117,7 +117,7 @@ class Ours:
     def ranking(self, question: str) -> list[str] | None:
         if self.memory_only:
             return None
-        return [source.path for source in self.collection.recall(question, RANKED_PASSAGES)]
+        return [source.path for source in self.collection.search(question, RANKED_PASSAGES)]
 
 
 class Whole(Ours):
@@ -140,7 +140,7 @@ class Whole(Ours):
     def ask(self, question: str) -> "Answer":
         from infinidoc.reading.whole_documents import WholeDocuments
 
-        first, *_ = self.collection.recall(question, 1)
+        first, *_ = self.collection.search(question, 1)
         return WholeDocuments(self.collection, [first.path]).ask(question)
 
 
