@@ -15,7 +15,8 @@ class Int8Linear(nn.Module):
     """y = W x with W and x rounded to int8: vector-wise quantisation (LLM.int8(), arXiv 2208.07339, Eq. 3).
 
     Each row of W and each token of x has a scale of its own, its largest number over 127; so one token with huge
-    activations, as the first of a segment is, costs the others nothing. Products are summed in int32, exactly.
+    activations, as the first of a segment is, costs the others nothing. Products are summed in int32, exactly where the
+    processor has VNNI; with AVX2 alone oneDNN adds pairs of them in 16 bits first, where the largest overflow.
     """
 
     def __init__(self, linear: nn.Linear, inputs: "Inputs"):
