@@ -32,7 +32,7 @@ QUESTION = "Question:"  # sets the question's hidden states to "something is bei
 # Of 612 XQuAD questions, 2.6 % score less with their own article in reach, and 88 % without it (benchmarks/recall.py).
 UNTRAINED_THRESHOLD = 0.44
 # Of what its document's opening has and it lacks, a passage is given INTRODUCED if it adds ADDED of a score to the
-# opening, else a part of that. Chosen on stories, papers and articles that no figure is from (docs/measurements.md).
+# opening, else a part of that. Chosen on tales, papers and articles (docs/measurements.md).
 INTRODUCED, ADDED = 0.9, 0.05
 BLOCK = 4_096  # addresses that a core compares at once: their float32 copies stay in its cache
 
