@@ -38,8 +38,7 @@ Turn = Callable[[Tensor, torch.dtype], Rotation | None]  # a layer's rotation of
 
 SINKS, RECENT = 4, 32
 LATE = 128  # queries
-BLOCK = 128  # queries whose attention is looked at together
-QUERIES = 64  # that attend together, on a CPU: their scores, behind slots, stay in a core's own cache
+BLOCK = 64  # queries that attend, or are looked at, together: behind slots their scores stay in a core's own cache
 WAYS = ("attention", "late", "learnt", "residual")
 KEEP = ("attention", "residual")  # what serves both going on with a text and asking for a fact
 RIDGE = 0.1  # of the least squares, on keys of length 1
@@ -186,7 +185,7 @@ class LayerSlots:
         held, new, window = len(self), query.shape[2], key.shape[2]
         key, value = self.before(key, value)
         if mask is None and sliding is None and self._all_present and query.device.type == "cpu":
-            return causal_attention(query, key, value, scale, QUERIES)
+            return causal_attention(query, key, value, scale, BLOCK)
         places = torch.arange(held + window, device=query.device)
         asking = places[held + window - new :]
         if mask is None:
@@ -256,6 +255,7 @@ def received(
     keys (B, K, C, R). present (B, C): what is seen at all; counting (B, N): whose attention counts."""
     rows, heads, tokens, dim = query.shape
     kv_heads, pairs = key.shape[1:3]
+    group = heads // kv_heads
     total = torch.zeros(rows, kv_heads, pairs, device=key.device)
     places = present.cumsum(-1)  # without padding
     for end in range(tokens, 0, -BLOCK):
@@ -264,12 +264,12 @@ def received(
         if not counts.any():
             continue
         # Query heads of a group share their keys.
-        block = query[:, :, start:end].reshape(rows, kv_heads, -1, dim)
-        scores = (block @ key[:, :, :last].mT).float() * (dim**-0.5 if scale is None else scale)
-        scores = scores.view(rows, kv_heads, heads // kv_heads, end - start, last)
+        block = query[:, :, start:end].reshape(rows, kv_heads, -1, dim) * (dim**-0.5 if scale is None else scale)
+        scores = (block @ key[:, :, :last].mT).float().view(rows, kv_heads, group, end - start, last)
         seen = sees(places[:, last - (end - start) : last], places[:, :last], sliding) & present[:, None, :last]
-        weights = scores.masked_fill(~seen[:, None, None], torch.finfo(torch.float32).min).softmax(-1)
-        total[..., :last] += torch.einsum("bkgnc,bn->bkc", weights, counts.float())
+        scores.masked_fill_(~seen[:, None, None], torch.finfo(torch.float32).min)
+        weights = scores.softmax(-1).view(rows, kv_heads, -1, last)
+        total[..., :last] += (counts.float().repeat(1, group)[:, None, None] @ weights)[:, :, 0]
     return total
 
 
