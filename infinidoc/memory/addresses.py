@@ -96,11 +96,12 @@ class Addresses(RowStore):
             return
         old = self.meta("centroids") or ""
         name = old if len(full) < len(widths) else self._learnt(full)
+        if name != old:
+            with self._transaction():
+                self._set_meta("centroids", name)
+            self._discard([old])
         if not name:
             return
-        with self._transaction():
-            self._set_meta("centroids", name)
-        self._discard([old])
         centroids = self._named("centroids", tensors.read)["centroids"]
         for file in full:
             small = self._write_rows(codes.encode(self._read_rows(file), centroids))
@@ -128,6 +129,12 @@ class Addresses(RowStore):
 
         rows = self._read_rows(file)
         return rows if rows.dtype == torch.int8 else Codes(rows, self._named("centroids", tensors.read)["centroids"])
+
+    def _address_size(self) -> int:
+        """The bytes of an address, but for what an ingest that is under way has still to compress."""
+        if self.meta("centroids"):
+            return self._named("centroids", tensors.shapes)["centroids"][0]
+        return self._named("address_head", tensors.shapes)["projection"][1]
 
     def _widths(self) -> dict[str, int]:
         """The bytes of a row, of every file."""

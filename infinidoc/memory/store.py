@@ -186,15 +186,15 @@ class Store(AnswerLog, Backlog, Addresses, Memories):
         addresses, index and compressive state."""
         query = "SELECT COUNT(*), TOTAL(pages), TOTAL(tokens), TOTAL(LENGTH(CAST(text AS BLOB))) FROM documents"
         documents, pages, tokens, text = map(int, self._first(query))
-        widths, rows = self._widths(), dict(self._query("SELECT name, rows FROM address_files"))
+        passages, rows = map(int, self._first("SELECT COUNT(*), TOTAL(tokens) FROM passages"))
         return {
             "documents": documents,
             "pages": pages,
             "tokens": tokens,
             "memory_tokens": tokens - self.pending_tokens() if self.identity.remembers else 0,
-            "passages": self._first("SELECT COUNT(*) FROM passages")[0],
+            "passages": passages,
             "text_bytes": text,
-            "address_bytes": sum(rows[file] * width for file, width in widths.items()),
+            "address_bytes": rows * self._address_size(),
             "index_bytes": self.index.stat().st_size if self.index and self.index.exists() else 0,
             "state_bytes": self._named("state", tensors.nbytes) if self.meta("state") else 0,
         }
