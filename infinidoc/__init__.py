@@ -59,3 +59,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(collection, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})  # for help(infinidoc), and whoever completes names

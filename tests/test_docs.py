@@ -1,6 +1,8 @@
 """What the documentation tells people to type exists, and the site is built without a warning."""
 
+import dataclasses
 import os
+import pydoc
 import re
 import shlex
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import infinidoc
 from infinidoc.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -63,3 +66,17 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     for page in tmp_path.rglob("*.html"):
         loaded = re.findall(r'<(?:script|img|link|iframe)[^>]+(?:src|href)="(https?:[^"]+)', page.read_text())
         assert not loaded, f"{page.name} loads {loaded}"
+
+
+def test_the_package_shows_what_it_offers():
+    """`help(infinidoc)` and completion, though its names are imported when they are first asked for."""
+    shown = pydoc.render_doc(infinidoc, renderer=pydoc.plaintext)
+    for name in infinidoc.__all__:
+        assert name in dir(infinidoc)
+        assert f"class {name}(" in shown
+        offered = getattr(infinidoc, name)
+        assert offered.__doc__
+        for member in vars(offered):
+            assert member.startswith("_") or dataclasses.is_dataclass(offered) or getattr(offered, member).__doc__, (
+                member
+            )

@@ -66,6 +66,7 @@ class Task:
         return cls(name, model, models=models)
 
     def close(self) -> None:
+        """Lets the files go; what is asked next opens them again."""
         if self._opened:
             self._opened.close()
         self._opened = self._warm = None
@@ -115,6 +116,7 @@ class Task:
 
     @cached_property
     def keys(self) -> "Keys":
+        """What makes keys of texts, with the model, which is loaded for it."""
         from infinidoc.manyshot.keys import Keys
 
         return Keys(self.load())

@@ -113,6 +113,7 @@ class Collection:
 
     @in_turn
     def close(self) -> None:
+        """Lets the files go; what is asked next opens them again."""
         if self._opened:
             self._opened.close()
         self._opened = self._warm = None
@@ -165,6 +166,7 @@ class Collection:
 
     @property
     def head(self) -> "AddressHead":
+        """What makes this collection's addresses. Raises InfinidocError before anything was ingested."""
         from infinidoc.model.addresses import AddressHead
 
         if self._head is None:

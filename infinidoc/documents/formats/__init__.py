@@ -81,7 +81,7 @@ def refusal(name: str, head: bytes) -> str | None:
         return f"no reader for .{kind}"
     if kind in _MODULES or kind in ("ole", "zip") or not looks_binary(head):
         return None
-    return f"binary file, no reader for .{extension}" if extension else "binary file"
+    return f"binary file, no reader for .{extension}" if extension not in ("", "txt", "text", "md") else "binary file"
 
 
 def read_document(name: str, data: bytes) -> Document:
