@@ -90,7 +90,7 @@ def ask(
         if memory_only or list_ or within or type_ or since:
             raise InfinidocError("--whole reads these documents and no others", "leave the other choice out")
         with whole_documents(collection, whole, reader) as documents:
-            answer_all(wanted, lambda question: partial(documents.ask, question, max_tokens), json)
+            answer_all(wanted, lambda question: partial(documents.ask, question, max_tokens), json, quoting=False)
         return
     with opened(collection) as target:
         scope = given.scope(target, within, type_, since)
@@ -111,7 +111,9 @@ def ask(
         )
 
 
-def answer_all(wanted: list[str], asking: "Callable[[str], Callable[..., Answer]]", json: bool) -> None:
+def answer_all(
+    wanted: list[str], asking: "Callable[[str], Callable[..., Answer]]", json: bool, quoting: bool = True
+) -> None:
     """Prints the answers to questions, each of which `asking` turns into something to call. What can't be answered is
     said on stderr, and makes the exit code 1."""
     from infinidoc.reading.answers import Unanswered
@@ -140,16 +142,18 @@ def answer_all(wanted: list[str], asking: "Callable[[str], Callable[..., Answer]
             if json:
                 render.print_json(answer.to_dict())
             else:
-                print_answer(answer)
+                print_answer(answer, quoting)
                 print_times(answer, first - began, time.perf_counter() - began, 0.0 if number else ready - warm.STARTED)
             began = time.perf_counter()
     if failed:
         raise typer.Exit(1)
 
 
-def print_answer(answer: "Answer") -> None:
-    """All but the text, which was printed as it came, and the times."""
-    print_quotes(answer)
+def print_answer(answer: "Answer", quoting: bool = True) -> None:
+    """All but the text, which was printed as it came, and the times; what it was read from only where that is not what
+    the answer itself consists of."""
+    if quoting:
+        print_quotes(answer)
     print_sources(answer.sources)
     if answer.counted:
         render.err.print("Counted are documents with these words; ask --list shows all.", style="yellow")

@@ -51,7 +51,7 @@ def print_passages(sources: "Sequence[Source]", characters: int) -> None:
 def print_place(source: "Source", before: str = "") -> None:
     render.out.write(before, style="cyan")
     _print_name(source)
-    render.out.print(f"  {source.score:.2f}", style="dim")
+    render.out.print(f"  {source.score:.2f}" if source.score else "", style="dim")  # one that nothing recalled has none
 
 
 def print_in_a_line(source: "Source") -> None:

@@ -44,7 +44,7 @@ def summarize(
                 if json:
                     render.print_json({"document": whole.documents[0].path, **answer.to_dict()})
                 else:
-                    print_answer(answer)
+                    print_answer(answer, quoting=False)
                     began = ready if number else warm.STARTED
                     print_times(answer, first - began, time.perf_counter() - began, ready - began)
         except InfinidocError as error:  # the next one may be readable

@@ -5,7 +5,7 @@
         print(book.ask("How does it end?").text, book.summarize().text)
 
 What it keeps of them (see `through.py`) stands behind its window while it reads the passages that a question needs:
-those that are recalled, the first and the last. By itself that memory can't be relied on for facts.
+those that it recalls and, where it asks for that, the first and the last. By itself that memory knows few facts.
 """
 
 import glob
@@ -44,6 +44,7 @@ TOP = 4  # passages that are recalled
 POINTS = 8  # sentences of a summary
 BEARING = 5  # that say something of what was asked
 MAX_TOKENS = 128
+QUOTED = "\"'“”‘’«» "
 REPEATED = 8  # tokens: said once more, a small model would go on saying them
 SUMMARY = "What are the main points?"
 
@@ -57,6 +58,13 @@ WIDE = re.compile(
 NAMED = re.compile(
     r"\b(?:whole|entire|all|story|stories|book|novel|tale|document|text|paper|article|report|meeting|file|chapter"
     r"|geschichte|buch|dokument|bericht|sitzung|histoire|livre|texte|rapport|historia|libro|texto|storia|testo)\b",
+    re.IGNORECASE,
+)
+# Questions that the first and the last passage have to do with.
+ENDS = re.compile(
+    r"\b(?:begin\w*|start\w*|open\w*|end(?:s|ed|ing)?|finally|final|finish\w*|conclu\w*|chang\w*|develop\w*|differ\w*"
+    r"|compare\w*|anfang\w*|anfäng\w*|beginn\w*|ende[nst]?|schluss|schließlich|änder\w*|début|commenc\w*|fin|finit"
+    r"|final\w*|chang\w*|comienz\w*|empiez\w*|termin\w*|cambi\w*|inizi\w*|finisc\w*|fine)\b",
     re.IGNORECASE,
 )
 TIMES = re.compile(
@@ -134,10 +142,10 @@ class WholeDocuments:
         began = time.perf_counter()
         sources = self._needed(question)
         timings["recall"] = time.perf_counter() - began
-        titles = [(titled(one.document, one.place), one.text) for one in sources]
-        # Prompts have the best passage last; here they stand as in the documents.
-        ids, count = fitting_prompt(self.base, question, titles[::-1], max_tokens, EXPLANATION)
-        sources = sources[len(sources) - count :]
+        best = sorted(sources, key=lambda one: -(one.score or 1.0))  # without: it is asked for by its place
+        titles = [(titled(one.document, one.place), one.text) for one in best]
+        ids, count = fitting_prompt(self.base, question, titles, max_tokens, EXPLANATION)
+        sources = [one for one in sources if one in best[:count]]
         citing = Citing([self._shown(one) for one in sources], emit)
         said = told(self.base, ids, self.memory, max_tokens, citing.add)
         if refuses(said):
@@ -149,9 +157,8 @@ class WholeDocuments:
             text = self.collection.store.document(document.id)
             found = bearing(text.text, question, max(1, BEARING // len(self.documents)))
             quoted += self._quoted(document, text, [one for one in found if one.text not in said], sources)
-        text_ = " ".join(quoted) or NOTHING
-        emit(text_[len(quoted[0]) if said else 0 :])
-        return self._answer(question, text_, bool(quoted), sources, timings, citing.all_cited)
+        emit((" ".join(quoted) or NOTHING)[len(quoted[0]) if said else 0 :])
+        return self._answer(question, quoted, sources, timings, citing.all_cited)
 
     def _points(self, question: str, emit: Callable[[str], None], timings: dict[str, float]) -> Answer:
         """Sentences of the documents, so many from start to end, each with its passage."""
@@ -166,9 +173,8 @@ class WholeDocuments:
             gained = dict(zip(flat, lift(self.base, asked, self.memory, [one.text for one in flat]), strict=True))
             chosen = [max(some, key=gained.__getitem__) for some in those]
             said += self._quoted(document, text, chosen, sources)
-        text_ = " ".join(said) or NOTHING
-        emit(text_)
-        return self._answer(question, text_, bool(said), sources, timings)
+        emit(" ".join(said) or NOTHING)
+        return self._answer(question, said, sources, timings)
 
     def _quoted(
         self, document: StoredDocument, text: Document, sentences: Sequence[Sentence], sources: list[Source]
@@ -187,22 +193,18 @@ class WholeDocuments:
         return quoted
 
     def _answer(
-        self,
-        question: str,
-        text: str,
-        answered: bool,
-        sources: list[Source],
-        timings: dict[str, float],
-        cited: bool = True,
+        self, question: str, parts: list[str], sources: list[Source], timings: dict[str, float], cited: bool = True
     ) -> Answer:
+        """An answer of parts that have the numbers of their sources; without any, that there is none."""
         shown = [self._shown(one) for one in sources]
-        quotes = find_quotes(plain(text), question, shown) if answered else []
-        verbatim, by = cited if quotes else None, self.base.name
-        return Answer(question, text, answered, False, sources, timings, by, quotes, verbatim, self._notes())
+        quotes = [quote for part in parts for quote in find_quotes(plain(part), question, shown)]
+        text, by = " ".join(parts) or NOTHING, self.base.name
+        verbatim = cited if quotes else None
+        return Answer(question, text, bool(parts), False, sources, timings, by, quotes, verbatim, self._notes())
 
     def _counted(self, words: str) -> tuple[str, list[Source]]:
         """How often words stand in the documents, and the passages that have them most often."""
-        words = words.strip("\"'“”‘’«» ")
+        words = re.sub(r"^(?:the|an?) ", "", words.strip(QUOTED), flags=re.IGNORECASE).strip(QUOTED)
         pattern = re.compile(r"\s+".join(in_any_number(word).pattern for word in words.split()), re.IGNORECASE)
         found: list[Source] = []
         total = 0
@@ -220,13 +222,12 @@ class WholeDocuments:
         return f'"{words}" stands {times} {where}{passages}.', best
 
     def _needed(self, question: str) -> list[Source]:
-        """The passages that a question recalls, the first and the last of each document, in the order of the text."""
+        """The passages that a question recalls and, if it asks for that, the first and the last of each document; in the
+        order of the text."""
         store = self.collection.store
-        found: dict[tuple[int, int], Source] = {}
         scope = Scope(within=tuple(path for document in self.documents for path in document.paths))
-        for source in self.collection.search(question, TOP, scope):
-            found[source.id, source.start] = source
-        for document in self.documents:
+        found = {(source.id, source.start): source for source in self.collection.search(question, TOP, scope)}
+        for document in self.documents if ENDS.search(question) else ():
             rows = store.passages(document.id)
             text = store.document(document.id)
             for row in (rows[0], rows[-1]):

@@ -42,6 +42,7 @@ def test_main_points_are_sentences_of_the_document_from_start_to_end_each_with_i
     for sentence, number in said:
         assert sentence in " ".join(answer.sources[int(number) - 1].text.split())
     assert answer.verbatim
+    assert [" ".join(quote.text.split()) for quote in answer.quotes] == [sentence for sentence, _ in said]
     assert collection.log(1)[0].answer.text == answer.text
 
 
@@ -59,23 +60,26 @@ def test_how_often_words_stand_there_is_counted(collection):
     answer = whole.ask('How often is "wine" mentioned in the book?')
     assert f" {times} times " in answer.text
     assert all("wine" in source.text and source.marks for source in answer.sources)
+    assert f" {times} times " in whole.ask("How many times does the wine appear?").text
     assert "nowhere" in whole.ask("How many times does the word submarine occur?").text
     phrase = re.search(r"\d+ tons of wine", text)[0]
     said = whole.ask(f"How often is {phrase} mentioned?").text
     assert f" {text.count(phrase)} times " in said.replace("once", "1 times")
 
 
-def test_an_answer_comes_with_the_first_the_last_and_recalled_passages(collection):
-    answer = WholeDocuments(collection, ["other.txt"]).ask("How much salt does the Amalia carry?", max_tokens=12)
+def test_an_answer_comes_with_what_is_recalled_and_the_ends_if_they_are_asked_for(collection):
+    whole = WholeDocuments(collection, ["other.txt"])
     (document,) = collection.find("other.txt")
     rows = collection.store.passages(document.id)
+    ends = {rows[0].start, rows[-1].start}
+    answer = whole.ask("How does it end?", max_tokens=12)
     starts = [source.start for source in answer.sources]
-    read = starts[: starts.index(rows[-1].start) + 1]
-    assert read == sorted(read)
-    assert read[0] == rows[0].start
-    assert answer.sources[1].score > 0
+    assert ends <= set(starts)
+    assert starts == sorted(starts)
+    assert any(source.score > 0 for source in answer.sources)
     assert answer.text
     assert answer.timings["total"] >= answer.timings["recall"]
+    assert len(whole.ask("Who is there?", max_tokens=12).sources) == 4
 
 
 def test_what_the_documents_say_of_it_stands_in_the_answer_with_its_passage(collection):
