@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from infinidoc.cli import loading
 from infinidoc.cli.ingest import advance
 from infinidoc.cli.models import fetch
-from infinidoc.cli.progress import progress
+from infinidoc.cli.progress import Show, progress
 from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
@@ -40,10 +40,19 @@ def whole_documents(collection: str | None, names: Sequence[str], reader: str) -
             target = stack.enter_context(holding(target, names, partial(advance, show), loading.MODELS))
         if target.documents():
             loading.ready_to_answer(target, reader)
-        with progress() as show:
+        yield WholeDocuments(target, names, reader, Bar().notify)
 
-            def notify(reached: "ReadingProgress") -> None:
-                show("reading", reached.done, reached.total, reached.read, "tokens", reached.name)
 
-            whole = WholeDocuments(target, names, reader, notify)
-        yield whole
+class Bar:
+    """A progress bar that is there as long as documents are being read, which is when they are first needed."""
+
+    def __init__(self) -> None:
+        self._shown = ExitStack()
+        self._show: Show | None = None
+
+    def notify(self, reached: "ReadingProgress") -> None:
+        show = self._show = self._show or self._shown.enter_context(progress())
+        show("reading", reached.done, reached.total, reached.read, "tokens", reached.name)
+        if reached.done >= reached.total:
+            self._shown.close()
+            self._show = None

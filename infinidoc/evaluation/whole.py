@@ -5,7 +5,8 @@ Data are two files of JSON Lines, perhaps xz-compressed: DIR/SET.jsonl with `que
 the same reader, and know which document is asked about:
 - "truncated" has so much of the document's start in its window as fits;
 - "recall" has the passages that the question recalls, as `ask --long`;
-- "whole" is `ask --whole`; "whole, no memory" the same with an empty memory, which shows what that is worth;
+- "whole" is `ask --whole`; "whole, no memory" the same with an empty memory, which shows what that is worth where it is
+  used: for questions that ask for the main points;
 - "start" has no reader: as many of the document's first words as "whole" says. Long answers overlap more by themselves.
 """
 
@@ -168,7 +169,7 @@ class WholeBench:
 
         def read(question: str, shown: list[tuple[str, str]]) -> str:
             ids, _ = fitting_prompt(base, question, shown, MAX_TOKENS, EXPLANATION)
-            answer = told(base, ids, empty, MAX_TOKENS, lambda text: None)
+            answer = told(base, ids, MAX_TOKENS, lambda text: None)
             return "" if refuses(answer) else answer
 
         def recalled(question: str) -> str:

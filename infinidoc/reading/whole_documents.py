@@ -4,8 +4,10 @@
         book = WholeDocuments(collection, ["guide.pdf"])
         print(book.ask("How does it end?").text, book.summarize().text)
 
-What it keeps of them (see `through.py`) stands behind its window while it reads the passages that a question needs:
-those that it recalls and, where it asks for that, the first and the last. By itself that memory knows few facts.
+What it keeps of them (see `through.py`) chooses their main points, and is read when it is first needed for that. Other
+questions are read from the passages that they recall, with the first and the last where they ask for them, and from all
+sentences that have their words. The memory does not stand behind those: it made no answer better that was looked at,
+and misled one (docs/measurements.md).
 """
 
 import glob
@@ -13,8 +15,8 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -28,6 +30,7 @@ from infinidoc.model.base import BaseModel
 from infinidoc.model.prompts import EXPLANATION
 from infinidoc.reading.answering import Line, fitting_prompt, prompt, refuses, titled
 from infinidoc.reading.answers import Answer, Source, display
+from infinidoc.reading.collection import WORTH_READING, Collection
 from infinidoc.reading.phrases import NOTHING
 from infinidoc.reading.points import Sentence, bearing, lift, proposed
 from infinidoc.reading.quoting import Citing, Shown, find_quotes
@@ -36,9 +39,6 @@ from infinidoc.reading.readers.local import LocalReader
 from infinidoc.reading.scope import Scope
 from infinidoc.reading.search import source_at
 from infinidoc.reading.through import ReadingProgress, read_documents
-
-if TYPE_CHECKING:
-    from infinidoc.reading.collection import Collection
 
 TOP = 4  # passages that are recalled
 POINTS = 8  # sentences of a summary
@@ -78,14 +78,14 @@ TIMES = re.compile(
 class WholeDocuments:
     """Documents of a collection, read from start to end by its model or by another one on this machine.
 
-    Names are paths, ends of paths or globs, as for `Collection.find`. They are read when this is made, unless they
-    were before; `notify` hears how far that is. Raises InfinidocError for a name that means no document or, if it is no
-    glob, several; for a reader that is no model on this machine.
+    Names are paths, ends of paths or globs, as for `Collection.find`. They are read when their main points are first
+    asked for, unless they were before; `notify` hears how far that is. Raises InfinidocError for a name that means no
+    document or, if it is no glob, several; for a reader that is no model on this machine.
     """
 
     def __init__(
         self,
-        collection: "Collection",
+        collection: Collection,
         names: Sequence[str],
         reader: str = OWN,
         notify: Callable[[ReadingProgress], None] = lambda progress: None,
@@ -96,7 +96,12 @@ class WholeDocuments:
         if not isinstance(chosen, LocalReader):
             raise InfinidocError(f"{reader} can't read whole documents", "only a model on this machine: --reader own")
         self.base = chosen.base
-        self.memory = read_documents(collection.store, self.base, self.documents, notify).read_only()
+        self._notify = notify
+
+    @cached_property
+    def memory(self) -> CompressiveMemory:
+        """What is kept of the documents, side by side; read now, unless it was before."""
+        return read_documents(self.collection.store, self.base, self.documents, self._notify).read_only()
 
     def ask(
         self, question: str, max_tokens: int = MAX_TOKENS, on_text: Callable[[str], None] = lambda text: None
@@ -137,8 +142,8 @@ class WholeDocuments:
         return self.ask(SUMMARY, on_text=on_text)
 
     def _read(self, question: str, max_tokens: int, emit: Callable[[str], None], timings: dict[str, float]) -> Answer:
-        """What the reader says of the passages that a question needs, with the memory behind them; then the sentences
-        that bear on it, from start to end."""
+        """What the reader says of the passages that a question needs; then the sentences that bear on it, from start to
+        end."""
         began = time.perf_counter()
         sources = self._needed(question)
         timings["recall"] = time.perf_counter() - began
@@ -147,7 +152,7 @@ class WholeDocuments:
         ids, count = fitting_prompt(self.base, question, titles, max_tokens, EXPLANATION)
         sources = [one for one in sources if one in best[:count]]
         citing = Citing([self._shown(one) for one in sources], emit)
-        said = told(self.base, ids, self.memory, max_tokens, citing.add)
+        said = told(self.base, ids, max_tokens, citing.add)
         if refuses(said):
             said = ""
         else:
@@ -222,11 +227,12 @@ class WholeDocuments:
         return f'"{words}" stands {times} {where}{passages}.', best
 
     def _needed(self, question: str) -> list[Source]:
-        """The passages that a question recalls and, if it asks for that, the first and the last of each document; in the
-        order of the text."""
+        """The passages that a question recalls and, if it asks for them, the first and the last of each document; in
+        the order of the text."""
         store = self.collection.store
         scope = Scope(within=tuple(path for document in self.documents for path in document.paths))
-        found = {(source.id, source.start): source for source in self.collection.search(question, TOP, scope)}
+        recalled = self.collection.search(question, TOP, scope)
+        found = {(one.id, one.start): one for one in recalled if one.score >= WORTH_READING * recalled[0].score}
         for document in self.documents if ENDS.search(question) else ():
             rows = store.passages(document.id)
             text = store.document(document.id)
@@ -260,17 +266,15 @@ def stretches(rows: Sequence[PassageRow], count: int) -> list[tuple[int, int]]:
     return list(edges.values())
 
 
-def told(
-    base: BaseModel, ids: Sequence[int], memory: CompressiveMemory, max_tokens: int, on_text: Callable[[str], None]
-) -> str:
-    """Goes on from a prompt behind a memory, up to the line's end, or until it says the same again."""
-    line, said = Line(base, on_text), list[int]()
+def told(base: BaseModel, ids: Sequence[int], max_tokens: int, on_text: Callable[[str], None]) -> str:
+    """Goes on from a prompt, up to the line's end, or until it says the same again."""
+    line, said, memory = Line(base, on_text), list[int](), CompressiveMemory(base.model).read_only()
 
     def hear(tokens: torch.Tensor) -> bool:
         said.append(int(tokens[0]))
         return line.add(said[-1]) or repeats(said)
 
-    decoding.generate(base, torch.tensor([list(ids)]), memory.copy(), max_tokens, hear)
+    decoding.generate(base, torch.tensor([list(ids)]), memory, max_tokens, hear)
     return line.end()
 
 
@@ -285,7 +289,7 @@ def _about(question: str) -> str:
     return NAMED.sub(" ", WIDE.sub(" ", question))
 
 
-def _meant(collection: "Collection", name: str) -> list[StoredDocument]:
+def _meant(collection: Collection, name: str) -> list[StoredDocument]:
     if Path(name).is_dir():
         raise InfinidocError(f"{name} is a directory", "name documents; several are read side by side")
     found = collection.find(name)
