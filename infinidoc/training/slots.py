@@ -19,11 +19,13 @@ from infinidoc.errors import InfinidocError
 from infinidoc.model.attention import CompressiveMemory, attach, attention_modules
 from infinidoc.model.base import BaseModel
 from infinidoc.model.lora import add_lora
+from infinidoc.model.slots import KEEP
 from infinidoc.training import loop
 from infinidoc.training.books import Books
 from infinidoc.training.transfer import full_attention, learn
 
-WINDOWS, SIZES, WAYS = (128, 256, 512), (64, 128, 256, 512), ("attention", "late")
+WINDOWS, SIZES = (128, 256, 512), (64, 128, 256, 512)
+WAYS = (KEEP, ("attention",), ("late",))  # to choose which pairs stay
 DROPPED = 0.1  # of the steps are without a window
 TOGETHER = 1 / 3  # of a run, at its end
 SCORED = 512  # tokens of an excerpt whose predictions are compared
@@ -75,7 +77,7 @@ class Trainer(loop.Run):
     def _backward(self) -> tuple[float, float | None, int]:
         rng = random.Random(f"{self.settings.seed} {self.step}")
         ids, window = self.excerpts(rng), rng.choice(WINDOWS)
-        memory = CompressiveMemory(self.base.model, slots=rng.choice(SIZES), keep=(rng.choice(WAYS),))
+        memory = CompressiveMemory(self.base.model, slots=rng.choice(SIZES), keep=rng.choice(WAYS))
         if self.progress < 1 - TOGETHER:
             alone = rng.random() < DROPPED
             return learn(self.base.model, ids, window, memory, alone), None, ids.numel()
