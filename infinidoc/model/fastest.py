@@ -84,7 +84,8 @@ def _remembered(key: str) -> Choice | None:
 def measured(config: dict[str, Any]) -> float:
     """How many times as fast one layer of a model, with this config.json, reads in bf16 as in fp32.
 
-    The median over rounds, each of which has both. Processor seconds: what else the machine does changes them little.
+    The median over rounds, each of which has both. Processor seconds of one thread: what else the machine does changes
+    them little, where several threads would wait for each other, and count that.
     """
     import torch
 
@@ -106,12 +107,17 @@ def measured(config: dict[str, Any]) -> float:
         return time.process_time() - began
 
     ratios: list[float] = []
-    with torch.no_grad():
-        for decoder in decoders.values():
-            decoder(ids)  # compiles what is compiled
-        ends = time.monotonic() + SECONDS
-        while len(ratios) < LEAST or (len(ratios) < ROUNDS and time.monotonic() < ends):
-            ratios.append(seconds(FP32) / seconds(BF16))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            for decoder in decoders.values():
+                decoder(ids)  # compiles what is compiled
+            ends = time.monotonic() + SECONDS
+            while len(ratios) < LEAST or (len(ratios) < ROUNDS and time.monotonic() < ends):
+                ratios.append(seconds(FP32) / seconds(BF16))
+    finally:
+        torch.set_num_threads(threads)
     return statistics.median(ratios)
 
 

@@ -88,7 +88,9 @@ def test_the_ratio_is_that_of_the_times(tiny, monkeypatch, slow):
         return forward(self, x)
 
     monkeypatch.setattr(MLP, "forward", slower)
+    threads = torch.get_num_threads()
     ratio = measured(json.loads((tiny / "config.json").read_text()))
+    assert torch.get_num_threads() == threads
     assert ratio > 2 if slow is torch.float32 else ratio < 0.5
 
 
