@@ -131,5 +131,5 @@ def share_real_models(home: Path) -> None:
     for real in (REAL_HOME / "models").glob("[!.]*"):
         if real.is_dir():
             (home / "models" / real.name).symlink_to(real)
-        else:
+        elif real.name == "digests.json":
             shutil.copy(real, home / "models")
