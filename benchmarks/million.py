@@ -42,7 +42,7 @@ def main() -> None:
     # Not in a temporary folder: a document is known by its path when an interrupted ingest goes on.
     folder = home() / "bench" / f"text-{options.tokens}"
     corpus = write_corpus(folder, options.tokens, tokeniser(), options.documents)
-    with Collection.open(options.collection) as collection:
+    with Collection.open(options.collection, memory=True) as collection:
         base = collection.load()
         found = machine()
         say(f"{found.get('processor', platform.machine())}, {found['cpus']} CPUs, torch {version('torch')}")

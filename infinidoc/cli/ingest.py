@@ -40,10 +40,10 @@ def ingest(
         bool,
         typer.Option(
             "--memory/--no-memory",
-            help="Whether a new collection has a compressive memory. Without it, reading is several times as fast; "
-            "recall and answers with sources stay as they are, but for what the memory adds to them.",
+            help="Whether a new collection also has a compressive memory, which ask --memory-only answers from. "
+            "Reading then takes several times as long; recall and answers with sources stay as they are.",
         ),
-    ] = True,
+    ] = False,
     small_addresses: Annotated[
         bool,
         typer.Option(
@@ -58,13 +58,13 @@ def ingest(
     ] = "here",
     json: JsonOption = False,
 ) -> None:
-    """Read documents into a collection's memory.
+    """Read documents into a collection.
 
     Text, Markdown, reStructuredText, HTML, PDF, Word, RTF, PowerPoint, Excel, CSV, EPUB, mail, JSON, notebooks and
     source code. Unchanged files are passed over and changed ones replaced, so run it again whenever you like.
 
-    In two passes: after the first one questions can be asked; the second one, which takes longer, reads the compressive
-    memory. Interrupt it whenever you like: the next ingest goes on from there.
+    With --memory, in two passes: after the first one questions can be asked; the second one, which takes longer, fills
+    the compressive memory. Interrupt it whenever you like: the next ingest goes on from there.
 
     Examples:
 
@@ -72,7 +72,7 @@ def ingest(
       infinidoc ingest --collection manuals 'manuals/**/*.pdf' notes.md
       infinidoc ingest . --exclude 'drafts/' --sync
       git log | infinidoc ingest -
-      infinidoc ingest --collection archive --no-memory ./archive
+      infinidoc ingest --collection whole --memory ./docs
       infinidoc ingest --engine ray ./archive
 
     With --engine ray, groups of documents are read side by side, with the same result: on the cluster that
@@ -146,15 +146,16 @@ def print_summary(summary: "Summary", target: "Collection") -> None:
     remembered = f"{render.plural(summary.remembered, 'token')}{_in(summary.seconds - ready, summary.remembered)}"
     if holds["memory_tokens"] < holds["tokens"]:
         remembered += f"; {holds['memory_tokens']:,} of {holds['tokens']:,} so far"
+    has_memory = target.store.identity.remembers
+    state = f"{render.size(holds['state_bytes'])} compressive state, " if has_memory else ""
     where = f"{render.plural(holds['documents'], 'document')}, {holds['tokens']:,} tokens in {target.directory}"
     render.print_facts(
         {
             "documents": done,
             "read": f"{read}{_in(ready, summary.tokens)}",
-            **({"remembered": remembered} if target.store.identity.remembers else {}),
+            **({"remembered": remembered} if has_memory else {}),
             "collection": where,
-            "memory": f"{render.size(holds['state_bytes'])} compressive state, "
-            f"{render.size(holds['address_bytes'])} addresses, {render.size(holds['text_bytes'])} text",
+            "kept": f"{state}{render.size(holds['address_bytes'])} addresses, {render.size(holds['text_bytes'])} text",
         }
     )
     unread = [f"{noted.name}: {noted.note}" for noted in summary.notes]

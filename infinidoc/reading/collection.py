@@ -73,7 +73,7 @@ class Collection:
         model: str | None = None,
         adapter: str | None = None,
         precision: str | None = None,
-        memory: bool = True,
+        memory: bool = False,
         models: Models | None = None,
         small_addresses: bool = False,
     ):
@@ -93,7 +93,7 @@ class Collection:
         create: bool = True,
         adapter: str | None = None,
         precision: str | None = None,
-        memory: bool = True,
+        memory: bool = False,
         models: Models | None = None,
         small_addresses: bool = False,
     ) -> Self:
@@ -101,11 +101,12 @@ class Collection:
 
         `model` names the base model of a new collection (`INFINIDOC_MODEL`, else the embedded one), `adapter` its
         adapter (else the one chosen or shipped for that model; "none" for none), `precision` what its documents are
-        read in (fp32, bf16 or int8; else `INFINIDOC_PRECISION`, else the faster one here). Without `memory` it keeps
-        addresses and text only, which reads several times as fast. With `create` the collection is made by the first
-        `ingest`; without it, raises InfinidocError if there is none. With `small_addresses` a new one keeps 16 bytes a
-        token to find passages by rather than 128, and finds a little less. Collections that are opened with the same
-        `models` share those, and take turns.
+        read in (fp32, bf16 or int8; else `INFINIDOC_PRECISION`, else the faster one here). With `memory` a new one also
+        folds them into a compressive memory, which `memory_only` answers from: that takes several times as long. With
+        `small_addresses` it keeps 16 bytes a token to find passages by rather than 128, and finds a little less.
+
+        With `create` the collection is made by the first `ingest`; without it, raises InfinidocError if there is none.
+        Collections that are opened with the same `models` share those, and take turns.
         """
         return cls(
             place(name) if create else existing(name), model, adapter, precision, memory, models, small_addresses
@@ -273,7 +274,10 @@ class Collection:
 
         question = self._cleaned(question)
         if memory_only and not self.store.identity.remembers:
-            raise InfinidocError("this collection has no compressive memory", "ask without --memory-only")
+            raise InfinidocError(
+                "this collection has no compressive memory",
+                "ask without --memory-only, or make a new collection with infinidoc ingest --memory",
+            )
         if memory_only and reader != OWN:
             raise InfinidocError("only a collection's own model reads its memory", "ask without --reader")
         if memory_only and scope != EVERYWHERE:

@@ -36,7 +36,7 @@ def docs(tmp_path):
 
 @pytest.fixture
 def filled(run, docs, monkeypatch):
-    """A filled collection in which every question finds something."""
-    assert run("ingest", "docs")[0] == 0
+    """A filled collection with a memory, in which every question finds something."""
+    assert run("ingest", "--memory", "docs")[0] == 0
     without_threshold(monkeypatch)
     return run

@@ -19,7 +19,7 @@ def test_ingest_prints_a_summary_and_what_was_skipped(run, docs):
     assert code == 0
     assert "3 added, 1 skipped" in out
     assert "tokens/s" in out
-    assert "compressive state" in out
+    assert re.search(r"kept +[\d.]+ kB addresses, [\d.]+ \w+ text\n", out)
     assert err.startswith("skipped docs/song.mp3: binary file")
     assert "3 unchanged" in run("ingest", "docs")[1]
 
@@ -114,6 +114,22 @@ def test_memory_only_says_that_the_gates_are_closed(filled):
     assert code == 0
     assert "Sources" not in out
     assert "gates of the memory are closed" in err
+
+
+def test_a_new_collection_has_a_memory_only_if_it_is_asked_for(run, docs):
+    code, out, _ = run("ingest", "docs")
+    assert code == 0
+    assert "remembered" not in out
+    assert "kernel          none" in run("collections", "show")[1]
+    code, out, err = run("ask", "--memory-only", "Which ship?")
+    assert (code, out) == (1, "")
+    assert err == (
+        "infinidoc: this collection has no compressive memory: "
+        "ask without --memory-only, or make a new collection with infinidoc ingest --memory\n"
+    )
+    out = run("ingest", "--memory", "docs", "--collection", "new")[1]
+    assert out.count("remembered") == out.count("compressive state") == 1
+    assert "kernel          least_squares" in run("collections", "show", "new")[1]
 
 
 def test_log(filled):
@@ -290,7 +306,7 @@ def test_an_ingest_that_is_interrupted_in_its_second_pass_says_which_pass_is_don
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "remember", remember)
-        code, out, err = run("ingest", docs, "--collection", "ships")
+        code, out, err = run("ingest", "--memory", docs, "--collection", "ships")
     assert code == 130
     assert "3 added" in out
     read, total = re.search(r"remembered +(\d+) tokens in .*; \1 of ([\d,]+) so far\n", out).groups()

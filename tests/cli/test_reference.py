@@ -27,7 +27,7 @@ def test_the_reference_names_every_command_and_option(run):
     for line in (
         "- `PATHS`: Files, directories, globs; - is standard input.",
         "- `--collection, -c NAME`: A named collection; default: this directory's own.",
-        "- `--memory/--no-memory`: Whether a new collection has a compressive memory.",
+        "- `--memory/--no-memory`: Whether a new collection also has a compressive memory,",
         "- `--engine here|ray`: Where the model runs: here, or on a Ray cluster (ray; see below). (default: here)",
         "- `--csv`: Print CSV.",
         "```\ninfinidoc collections list\n```",

@@ -18,7 +18,7 @@ from tests.reading.library import content, write_library
 def collection(tiny, tmp_path):
     docs = write_library(tmp_path / "work" / "docs", count=6)
     (docs / "copy.txt").write_text((docs / "log-03.txt").read_text())
-    with Collection.open("ships", str(tiny)) as collection:
+    with Collection.open("ships", str(tiny), memory=True) as collection:
         collection.ingest([docs])
     with Collection.open("ships", str(tiny)) as again:
         yield again

@@ -109,7 +109,7 @@ def test_a_damaged_choice_is_no_choice(tmp_path):
 def test_a_collection_keeps_to_the_adapter_it_was_read_with(tiny, tmp_path):
     _, card = an_adapter(tiny, tmp_path / "mine")
     (tmp_path / "a.txt").write_text("The Amalia carries grain and wine.", encoding="utf-8")
-    with Collection.open("x", str(tiny), adapter=str(tmp_path / "mine")) as collection:
+    with Collection.open("x", str(tiny), adapter=str(tmp_path / "mine"), memory=True) as collection:
         collection.ingest([tmp_path / "a.txt"])
         assert not collection.gates_are_closed()
         assert collection.store.identity.adapter_digest == adapters.load(card).digest
@@ -127,7 +127,7 @@ def test_a_new_head_is_for_new_collections(tiny, tmp_path):
     """What was read stays readable, and is searched with the head that it was read with."""
     _, card = an_adapter(tiny, tmp_path / "mine")
     (tmp_path / "a.txt").write_text("The Amalia carries grain and wine.", encoding="utf-8")
-    with Collection.open("old", str(tiny), adapter=str(card.path)) as collection:
+    with Collection.open("old", str(tiny), adapter=str(card.path), memory=True) as collection:
         collection.ingest([tmp_path / "a.txt"])
         before = collection.search("grain")
     head = untrained_head(load_base(str(tiny)), layer=2)
@@ -141,7 +141,7 @@ def test_a_new_head_is_for_new_collections(tiny, tmp_path):
         assert old.search("grain") == before
         (tmp_path / "b.txt").write_text("The Zephyr carries salt.", encoding="utf-8")
         assert old.ingest([tmp_path / "b.txt"]).added == 1
-    with Collection.open("new", str(tiny), adapter=str(card.path)) as new:
+    with Collection.open("new", str(tiny), adapter=str(card.path), memory=True) as new:
         new.ingest([tmp_path / "a.txt"])
         assert new.head.layer == 2
         assert new.store.identity.adapter_digest == adapters.load(card).digest
@@ -153,7 +153,7 @@ def test_a_head_alone_is_an_adapter_that_no_collection_depends_on(tiny, tmp_path
     about = {"model": base.name, "model_digest": base.digest, "first_layer": 0, "parts": adapters.ADDRESS_HEAD}
     card = adapters.save(tmp_path / "head", tensors, about, adapters.HEAD_FILE)
     (tmp_path / "a.txt").write_text("The Amalia carries grain and wine.", encoding="utf-8")
-    with Collection.open("x", str(tiny), adapter=str(card.path)) as collection:
+    with Collection.open("x", str(tiny), adapter=str(card.path), memory=True) as collection:
         collection.ingest([tmp_path / "a.txt"])
         assert collection.head.layer == 2
         before = collection.search("grain")
@@ -165,7 +165,7 @@ def test_a_memory_that_does_not_add_up_is_refused_before_anything_is_read(tiny, 
     _, card = an_adapter(tiny, tmp_path / "delta", kernel="delta")
     (tmp_path / "note.txt").write_text("The Zephyr sank.")
     with (
-        Collection.open(model=str(tiny), adapter=str(card.path)) as collection,
+        Collection.open(model=str(tiny), adapter=str(card.path), memory=True) as collection,
         pytest.raises(InfinidocError, match=r"kernel delta\) does not add up over documents: ingest with --no-memory"),
     ):
         collection.ingest([tmp_path / "note.txt"])

@@ -52,7 +52,7 @@ def alone(tiny, tmp_path_factory):
 
 
 def ingested(name, docs, tiny, **options):
-    with Collection.open(name, str(tiny)) as collection:
+    with Collection.open(name, str(tiny), memory=True) as collection:
         summary = collection.ingest([docs], **options)
         return summary, content(collection.directory)
 

@@ -29,7 +29,7 @@ def docs(tmp_path):
 @pytest.fixture
 def collection(tiny, docs, monkeypatch):
     monkeypatch.setattr(collection_module, "WORTH_READING", -float("inf"))  # a random model can't tell either
-    with Collection.open(model=str(tiny)) as collection:
+    with Collection.open(model=str(tiny), memory=True) as collection:
         collection.ingest([docs])
         collection.head.__dict__["threshold"] = -2.0  # a random model knows nothing of relevance
         yield collection
@@ -240,7 +240,7 @@ def test_mistakes_get_a_clear_line(collection, docs, tmp_path):
     with pytest.raises(InfinidocError, match="no collection"):
         Collection.open("nope").ask("Is anybody there?")
     other = tiny_model(tmp_path / "other", seed=5)
-    with Collection.open(model=str(other)) as wrong:
+    with Collection.open(model=str(other), memory=True) as wrong:
         for call in (lambda: wrong.ask("Which ship?"), lambda: wrong.ingest([docs])):
             with pytest.raises(InfinidocError, match="was read with the model"):
                 call()

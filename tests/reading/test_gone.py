@@ -32,7 +32,7 @@ def files():
 @pytest.fixture
 def collection(tiny, files, monkeypatch):
     monkeypatch.setattr(collection_module, "WORTH_READING", -float("inf"))  # a random model can't tell
-    with Collection.open(model=str(tiny)) as collection:
+    with Collection.open(model=str(tiny), memory=True) as collection:
         collection.ingest([files])
         collection.head.__dict__["threshold"] = -2.0
         yield collection
@@ -200,7 +200,7 @@ def test_copies_have_one_place_and_all_their_names(collection, files):
 def test_copies_that_come_together_are_read_once(tiny, files):
     shutil.copy(files / "door.txt", files / "a.txt")
     (files / "z.txt").write_text(DOOR + "\n")  # other bytes, the same text but for the end
-    with Collection.open("new", str(tiny)) as collection:
+    with Collection.open("new", str(tiny), memory=True) as collection:
         summary = collection.ingest([files])
         assert (summary.added, summary.copies) == (2, 2)
         assert [source.text for source in collection.search("code?", 50)].count(DOOR) == 1
@@ -265,7 +265,7 @@ def test_a_collection_that_leaves_its_project_keeps_its_files(collection, files)
 
 
 def test_a_collection_that_leaves_while_it_is_open_is_said_to_have_left(files, tiny):
-    with Collection.open("ships", model=str(tiny)) as ships:
+    with Collection.open("ships", model=str(tiny), memory=True) as ships:
         ships.ingest([files])
         places.rename("ships", "boats")
         for call in (lambda: ships.ingest([files]), lambda: ships.search("code?")):

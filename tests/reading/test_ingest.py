@@ -32,7 +32,7 @@ def docs(tmp_path):
 
 @pytest.fixture
 def collection(tiny):
-    with Collection.open(model=str(tiny)) as collection:
+    with Collection.open(model=str(tiny), memory=True) as collection:
         yield collection
 
 
@@ -74,7 +74,7 @@ def test_a_changed_document_replaces_the_old_one(collection, docs, tiny):
     (docs / "log-05.txt").write_text("The Zephyr sank.")
     summary = collection.ingest([docs])
     assert (summary.added, summary.replaced, summary.unchanged) == (0, 1, 11)
-    with Collection.open("fresh", str(tiny)) as fresh:
+    with Collection.open("fresh", str(tiny), memory=True) as fresh:
         fresh.ingest([docs])
         assert_same_memory(sums(collection), sums(fresh))
         assert [d.digest for d in collection.documents()] == [d.digest for d in fresh.documents()]
@@ -87,7 +87,7 @@ def test_a_removed_document_is_gone_from_memory_addresses_and_text(collection, d
     collection.remove(gone)
     for number in (2, 3, 4):
         (docs / f"log-0{number}.txt").unlink()
-    with Collection.open("fresh", str(tiny)) as fresh:
+    with Collection.open("fresh", str(tiny), memory=True) as fresh:
         fresh.ingest([docs])
         assert_same_memory(sums(collection), sums(fresh))
         mine, theirs = content(collection.directory), content(fresh.directory)
@@ -244,7 +244,7 @@ from infinidoc.reading.collection import Collection
 encoding.WINDOW_TOKENS["cpu"] = 150
 docs, model = sys.argv[1:]
 random.seed(1)
-with Collection.open("x", model) as warm:
+with Collection.open("x", model, memory=True) as warm:
     warm.load()
 
 def run(name, kill_at=None):
@@ -259,7 +259,7 @@ def run(name, kill_at=None):
             calls += 1
             if calls == kill_at:
                 signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1e-3))
-        collection = Collection.open(name, models=warm._models)
+        collection = Collection.open(name, models=warm._models, memory=True)
         sys.setprofile(count)
         collection.ingest([docs])
         sys.setprofile(None)
@@ -304,11 +304,11 @@ import torch
 torch.set_num_threads(1)
 from infinidoc.reading.collection import Collection
 model, precision, *folders = sys.argv[1:]
-with Collection.open("warm", model, precision=precision) as warm:
+with Collection.open("warm", model, precision=precision, memory=True) as warm:
     warm.load()
 for number, folder in enumerate(folders):
     if os.fork() == 0:
-        with Collection.open(f"measured-{number}", model, precision=precision) as collection:
+        with Collection.open(f"measured-{number}", model, precision=precision, memory=True) as collection:
             summary = collection.ingest([folder])
         print(summary.tokens, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, flush=True)
         os._exit(0)
@@ -352,7 +352,7 @@ def test_bfloat16_reads_nearly_the_same(tiny):
 
 
 def test_a_collection_is_read_in_one_precision_and_asked_in_any(docs, tiny):
-    with Collection.open("half", str(tiny), precision="bf16") as half:
+    with Collection.open("half", str(tiny), precision="bf16", memory=True) as half:
         half.ingest([docs])
     with Collection.open("half") as again:
         assert again.store.identity.precision == "bf16"
@@ -374,7 +374,10 @@ def test_a_collection_is_read_in_one_precision_and_asked_in_any(docs, tiny):
 
 
 def test_documents_can_be_read_in_int8_and_are_asked_about_without(docs, tiny, monkeypatch):
-    with Collection.open("small", str(tiny), precision="int8") as small, Collection.open("exact", str(tiny)) as exact:
+    with (
+        Collection.open("small", str(tiny), precision="int8", memory=True) as small,
+        Collection.open("exact", str(tiny), memory=True) as exact,
+    ):
         small.ingest([docs])
         exact.ingest([docs])
         assert small.store.identity.precision == "int8"
@@ -396,7 +399,10 @@ def test_documents_can_be_read_in_int8_and_are_asked_about_without(docs, tiny, m
 
 
 def test_without_a_memory_the_addresses_are_the_same_and_the_upper_layers_rest(docs, tiny):
-    with Collection.open("with", str(tiny)) as whole, Collection.open("without", str(tiny), memory=False) as bare:
+    with (
+        Collection.open("with", str(tiny), memory=True) as whole,
+        Collection.open("without", str(tiny), memory=False) as bare,
+    ):
         whole.ingest([docs])
         bare.ingest([docs / "log-00.txt"])  # makes the collection: an untrained head runs the whole model once
         seen = []
@@ -446,7 +452,7 @@ def test_a_segment_in_its_seat_gives_the_same_bits_whatever_is_beside_it(tiny, p
 def test_one_of_forty_files_of_mixed_length_is_taken_out_without_remainder(tmp_path, tiny, precision):
     """What is left is what the others gave: not one float32 step of any product is off."""
     docs = write_library(tmp_path / "docs", count=40, longest=60)
-    with Collection.open("forty", str(tiny), precision=precision) as collection:
+    with Collection.open("forty", str(tiny), precision=precision, memory=True) as collection:
         collection.ingest([docs])
         store, base = collection.store, collection.load(to_write=True)
         (gone,) = collection.find("log-19.txt")
@@ -488,7 +494,10 @@ def interrupting(at):
 def test_an_interrupted_ingest_keeps_what_was_read_of_a_long_document_and_goes_on(tmp_path, tiny, monkeypatch):
     monkeypatch.setitem(encoding_module.WINDOW_TOKENS, "cpu", 600)
     folder = write_library(tmp_path / "long", count=3, longest=600)
-    with Collection.open("whole", str(tiny)) as whole, Collection.open("parts", str(tiny)) as parts:
+    with (
+        Collection.open("whole", str(tiny), memory=True) as whole,
+        Collection.open("parts", str(tiny), memory=True) as parts,
+    ):
         total = whole.ingest([folder]).tokens
         kept = []
         for at in (1500, 1300, 2500, 400):  # the last one before anything was committed
@@ -511,7 +520,7 @@ def test_an_interrupted_ingest_keeps_what_was_read_of_a_long_document_and_goes_o
 def test_a_part_of_a_document_is_replaced_and_removed_like_a_whole_one(tmp_path, tiny, monkeypatch):
     monkeypatch.setitem(encoding_module.WINDOW_TOKENS, "cpu", 600)
     folder = write_library(tmp_path / "long", count=2, longest=600)
-    with Collection.open("parts", str(tiny)) as parts:
+    with Collection.open("parts", str(tiny), memory=True) as parts:
         parts.ingest([folder / "log-01.txt"])
         before = sums(parts)
         with pytest.raises(Stopped):

@@ -21,7 +21,7 @@ def docs(tmp_path, monkeypatch):
 @pytest.fixture
 def collection(tiny, docs):
     """The first pass is done, the second has not begun."""
-    with Collection.open("cut-short", str(tiny)) as collection:
+    with Collection.open("cut-short", str(tiny), memory=True) as collection:
         cut_short(collection, docs, 0)
         yield collection
 
@@ -29,7 +29,7 @@ def collection(tiny, docs):
 @pytest.fixture
 def whole(tiny, docs):
     """What an ingest makes of the same documents that nobody cuts short."""
-    with Collection.open("whole", str(tiny)) as whole:
+    with Collection.open("whole", str(tiny), memory=True) as whole:
         whole.ingest([docs])
         yield whole
 
@@ -60,7 +60,7 @@ def test_after_the_first_pass_another_process_finds_everything(tiny, docs):
             with Collection.open("new") as other:
                 found.append((other.search("What does the Amalia carry?"), other.store.counts()))
 
-    with Collection.open("new", str(tiny)) as collection:
+    with Collection.open("new", str(tiny), memory=True) as collection:
         summary = collection.ingest([docs], notify=notify)
         ((sources, counts),) = found
         assert sources == collection.search("What does the Amalia carry?")
@@ -107,7 +107,7 @@ def test_what_the_first_pass_left_saves_time_and_nothing_depends_on_it(collectio
 
 def test_on_a_disk_without_room_the_second_pass_begins_anew(tiny, docs, whole, monkeypatch):
     monkeypatch.setattr(Backlog, "has_room", lambda store: False)
-    with Collection.open("new", str(tiny)) as collection:
+    with Collection.open("new", str(tiny), memory=True) as collection:
         cut_short(collection, docs, 1000)
         assert kept(collection) == []
         collection.ingest([docs])
@@ -127,7 +127,7 @@ def test_a_document_that_goes_between_the_passes_is_gone_everywhere(collection, 
     for number in (2, 3, 4, 5):
         (docs / f"log-0{number}.txt").unlink()
     collection.ingest([docs])
-    with Collection.open("fresh", str(tiny)) as fresh:
+    with Collection.open("fresh", str(tiny), memory=True) as fresh:
         fresh.ingest([docs])
         assert_same_memory(sums(collection), sums(fresh))
         assert content(collection.directory)["passages"].keys() == content(fresh.directory)["passages"].keys()
@@ -150,7 +150,7 @@ def test_a_document_that_changes_between_the_passes_is_in_the_memory_once(collec
     for name in ("log-00.txt", "log-07.txt", "log-11.txt"):
         (docs / name).write_text(f"The Zephyr sank with {name}.")
     assert collection.ingest([docs]).replaced == 3
-    with Collection.open("fresh", str(tiny)) as fresh:
+    with Collection.open("fresh", str(tiny), memory=True) as fresh:
         fresh.ingest([docs])
         assert_same_memory(sums(collection), sums(fresh))
     assert kept(collection) == []

@@ -24,7 +24,7 @@ QUESTION = "Which ship carries salt?"
 @pytest.fixture
 def collection(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(collection_module, "WORTH_READING", -float("inf"))  # a random model can't tell
-    with Collection.open(model=str(tiny)) as collection:
+    with Collection.open(model=str(tiny), memory=True) as collection:
         collection.ingest([write_library(tmp_path / "work" / "docs", count=4)])
         collection.head.__dict__["threshold"] = -2.0
         yield collection

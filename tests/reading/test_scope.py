@@ -34,7 +34,7 @@ def docs(tmp_path):
 
 @pytest.fixture
 def collection(docs, tiny):
-    with Collection.open(model=str(tiny)) as collection:
+    with Collection.open(model=str(tiny), memory=True) as collection:
         collection.ingest([docs])
         yield collection
 

@@ -69,7 +69,7 @@ def watch(tiny, monkeypatch):
     @contextmanager
     def watch(*paths, started=True, look=0.5, **options):
         monkeypatch.setattr(watching, "LOOK", look)
-        with Collection.open("watched", str(tiny)) as collection:
+        with Collection.open("watched", str(tiny), memory=True) as collection:
             watcher = Watcher(collection, paths, **options)
             told = Watch(watcher)
 
@@ -133,7 +133,7 @@ def test_the_result_is_that_of_an_ingest(docs, watch, home, tiny):
         (docs / "a.txt").write_text("The Zephyr sank.")
         (docs / "log-01.txt").unlink()
         told.until_changes(("read", "a.txt"), ("removed", "log-01.txt"))
-    with Collection.open("once", str(tiny)) as once:
+    with Collection.open("once", str(tiny), memory=True) as once:
         once.ingest([docs])
     collections = home / "collections"
     watched, ingested = content(collections / "watched"), content(collections / "once")
@@ -430,7 +430,10 @@ def test_what_is_saved_does_not_wait_for_the_memory(tmp_path, watch, home, monke
 
 def test_what_makes_no_sense_is_an_error_before_anything_is_read(docs, tiny):
     for paths, message in ((["-"], "standard input"), ([docs / "nothing"], "no such file or directory")):
-        with Collection.open("none", str(tiny)) as collection, pytest.raises(InfinidocError, match=message):
+        with (
+            Collection.open("none", str(tiny), memory=True) as collection,
+            pytest.raises(InfinidocError, match=message),
+        ):
             next(Watcher(collection, paths).run())
         assert not Store.exists(collection.directory)
 

@@ -95,7 +95,9 @@ class Ours:
         from infinidoc.reading.collection import Collection
 
         self.paths, self.memory_only = job.paths, job.system == "memory"
-        self.collection = Collection(Place("comparison", Path(job.out) / "collection"), job.model)
+        self.collection = Collection(
+            Place("comparison", Path(job.out) / "collection"), job.model, memory=self.memory_only
+        )
         self.base = self.collection.load()
 
     def ingest(self, notify: "Callable[[IngestProgress], None]") -> "Summary":
