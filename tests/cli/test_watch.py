@@ -36,7 +36,7 @@ def test_each_change_is_a_line(start, docs):
     process = start("docs", "-c", "watched")
     lines = iter(process.stdout.readline, "")
     assert next(lines) == "documents   3 added\n"
-    assert next(line for line in lines if line.startswith("memory"))
+    assert next(line for line in lines if line.startswith("kept"))
     (docs / "new.md").write_text("The Zephyr sank.")
     assert next(lines) == "read docs/new.md\n"
     (docs / "new.md").rename(docs / "a\x1b[31m.md")
