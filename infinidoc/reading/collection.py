@@ -204,6 +204,10 @@ class Collection:
 
         if changed is None:
             self.discover(paths, include, exclude, sync)  # complains before the model is loaded and anything is made
+        if self._wanted_memory and Store.exists(self.directory) and not self.store.identity.remembers:
+            raise InfinidocError(
+                "this collection was made without a compressive memory", "make another one: --collection NAME --memory"
+            )
         base = self.load(to_write=True)
         if not Store.exists(self.directory):
             if self._opened:
@@ -215,7 +219,7 @@ class Collection:
             if kernel != NO_KERNEL and not KERNELS[kernel].additive:
                 raise InfinidocError(
                     f"the memory of the adapter {name} (kernel {kernel}) does not add up over documents",
-                    "ingest with --no-memory, or with another adapter",
+                    "ingest without --memory, or with another adapter",
                 )
             identity = Identity(base.name, base.digest, name, digest, kernel, base.precision)
             Store.create(self.directory, identity, head.tensors(), self._small_addresses).close()

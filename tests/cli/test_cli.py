@@ -127,6 +127,13 @@ def test_a_new_collection_has_a_memory_only_if_it_is_asked_for(run, docs):
         "infinidoc: this collection has no compressive memory: "
         "ask without --memory-only, or make a new collection with infinidoc ingest --memory\n"
     )
+    code, out, err = run("ingest", "--memory", "docs")
+    assert (code, out) == (1, "")
+    assert err == (
+        "infinidoc: this collection was made without a compressive memory: "
+        "make another one: --collection NAME --memory\n"
+    )
+    assert run("ingest", "docs")[0] == 0
     out = run("ingest", "--memory", "docs", "--collection", "new")[1]
     assert out.count("remembered") == out.count("compressive state") == 1
     assert "kernel          least_squares" in run("collections", "show", "new")[1]

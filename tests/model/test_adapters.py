@@ -166,7 +166,7 @@ def test_a_memory_that_does_not_add_up_is_refused_before_anything_is_read(tiny, 
     (tmp_path / "note.txt").write_text("The Zephyr sank.")
     with (
         Collection.open(model=str(tiny), adapter=str(card.path), memory=True) as collection,
-        pytest.raises(InfinidocError, match=r"kernel delta\) does not add up over documents: ingest with --no-memory"),
+        pytest.raises(InfinidocError, match=r"kernel delta\) does not add up over documents: ingest without --memory"),
     ):
         collection.ingest([tmp_path / "note.txt"])
     assert not collection.directory.exists()
