@@ -9,6 +9,7 @@ from infinidoc.cli import render
 from infinidoc.cli.bench import OUT, AdapterOption, ModelOption, OutOption, SeedOption, report
 from infinidoc.cli.options import JsonOption
 from infinidoc.cli.progress import progress
+from infinidoc.evaluation.longcontext.lengths import parse_lengths
 
 
 def whole(
@@ -18,7 +19,9 @@ def whole(
     sets: Annotated[str, typer.Option(help="Which sets, separated by commas.")] = "squality,qmsum",
     samples: Annotated[int, typer.Option(min=1, help="How many documents of each set.")] = 10,
     questions: Annotated[int, typer.Option(min=1, help="How many questions to each document, at most.")] = 3,
-    window: Annotated[int, typer.Option(min=256, help="To how many tokens a document is truncated.")] = 2_048,
+    windows: Annotated[
+        str, typer.Option(help="To how many tokens a document is truncated: lengths, separated by commas.")
+    ] = "2k,8k",
     seed: SeedOption = 0,
     adapter: AdapterOption = None,
     model: ModelOption = None,
@@ -34,7 +37,7 @@ def whole(
 
       infinidoc bench whole --data ./qa
 
-      infinidoc bench whole --data ./qa --sets squality --samples 20 --window 8192 --json
+      infinidoc bench whole --data ./qa --sets squality --samples 20 --windows 8k --json
     """
     from infinidoc.cli.models import fetch
     from infinidoc.evaluation.whole import WholeBench
@@ -46,7 +49,7 @@ def whole(
         def notify(reached: Any) -> None:
             show("", reached.done, reached.total, reached.read, "questions", reached.name)
 
-        result = WholeBench(data, names, samples, questions, window, seed, model, adapter, notify).run()
+        result = WholeBench(data, names, samples, questions, parse_lengths(windows), seed, model, adapter, notify).run()
     report(result, out, json, lambda: print_whole(result))
 
 

@@ -3,11 +3,12 @@
 Data are two files of JSON Lines, perhaps xz-compressed: DIR/SET.jsonl with `question`, `answers`, `doc`, and `context`
 (empty where the question is about all of the document); DIR/documents/SET.jsonl with `id` and `text`. The systems have
 the same reader, and know which document is asked about:
-- "truncated" has so much of the document's start in its window as fits;
+- "truncated to N" has the document's first tokens in its window, as many as fit into N beside an answer;
 - "recall" has the passages that the question recalls, as `ask --long`;
 - "whole" is `ask --whole`; "whole, no memory" the same with an empty memory, which shows what that is worth where it is
   used: for questions that ask for the main points;
-- "start" has no reader: as many of the document's first words as "whole" says. Long answers overlap more by themselves.
+- "first words" and "recalled words" have no reader: as many words as "whole" says, of the document, or of the passages
+  that are recalled. Long answers overlap more by themselves.
 """
 
 import json
@@ -17,14 +18,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from itertools import zip_longest
+from functools import cache, partial
+from itertools import takewhile, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from infinidoc.errors import InfinidocError
 from infinidoc.evaluation import metrics, results
+from infinidoc.evaluation.contest.systems import beginning
 from infinidoc.evaluation.ledger import Ledger
 from infinidoc.evaluation.longcontext.hidden import BenchProgress
 from infinidoc.evaluation.results import Result
@@ -33,13 +35,14 @@ from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.loading import merged
 from infinidoc.model.prompts import EXPLANATION
 from infinidoc.reading.answering import fitting_prompt, refuses, titled
+from infinidoc.reading.answers import Source
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.scope import Scope
 from infinidoc.reading.through import KEEP, SLOTS
 from infinidoc.reading.whole_documents import MAX_TOKENS, TOP, WholeDocuments, plain, told
 
-WHOLE, TRUNCATED, RECALL, NO_MEMORY, START = "whole", "truncated", "recall", "whole, no memory", "start"
-SYSTEMS = (TRUNCATED, RECALL, WHOLE, NO_MEMORY, START)
+RECALL, WHOLE, NO_MEMORY, START, RECALLED = "recall", "whole", "whole, no memory", "first words", "recalled words"
+BY_LENGTH = (START, RECALLED)
 MEASURES = ("rouge_l", "f1")
 
 
@@ -65,7 +68,7 @@ def read_set(directory: Path, name: str, documents: int, questions: int, seed: i
     texts = {row["id"]: row["text"] for row in _rows(directory / "documents", name) if row["id"] in asked}
     if not texts:
         raise InfinidocError(f"{name} in {directory} asks nothing about whole documents", "see docs/how-to/whole.md")
-    chosen = random.Random(seed).sample(sorted(texts), min(documents, len(texts)))
+    chosen = random.Random(seed).sample(sorted(texts), len(texts))[:documents]  # more of them begin with the same
     return [Asked(name, one, texts[one], asked[one][:questions]) for one in chosen]
 
 
@@ -82,13 +85,13 @@ def _rows(directory: Path, name: str) -> list[dict[str, Any]]:
 
 @dataclass
 class WholeBench:
-    """A run of the benchmark: `documents` of each set, up to `questions` of each; truncated to `window` tokens."""
+    """A run of the benchmark: `documents` of each set, up to `questions` of each; truncated to each of `windows`."""
 
     data: Path
     sets: Sequence[str]
     documents: int = 10
     questions: int = 3
-    window: int = 2_048
+    windows: Sequence[int] = (2_048,)
     seed: int = 0
     model: str | None = None
     adapter: str | None = None
@@ -101,8 +104,7 @@ class WholeBench:
         Raises InfinidocError for data that isn't there, or without rouge-score.
         """
         rouge_l("", ("",))
-        size = self.documents, self.questions, self.seed
-        sets = [read_set(self.data, name, *size) for name in self.sets]
+        sets = [read_set(self.data, name, self.documents, self.questions, self.seed) for name in self.sets]
         # In turn, so that of what is interrupted there is something of each.
         asked = [one for those in zip_longest(*sets) for one in those if one]
         began = time.perf_counter()
@@ -110,34 +112,27 @@ class WholeBench:
             place = Place("bench", Path(directory) / "collection")
             with Collection(place, self.model, self.adapter, memory=False) as collection:
                 base = collection.load()
-                settings = results.identity("whole", base, None, **self._settings(merged(base)))
-                ledger = Ledger(settings)
+                measured = {"reader": merged(base), "slots": SLOTS, "keep": list(KEEP)}
+                settings = results.identity("whole", base, None, **measured)
+                ledger = Ledger(settings)  # of more documents, questions or windows only what is new is asked
                 self.progress.total = sum(len(one.questions) for one in asked)
                 for number, one in enumerate(asked):
                     self._answer(collection, Path(directory) / f"{number}.txt", one, ledger)
-                kept = {one.name: [ledger.get(_key(one, question)) for question, _ in one.questions] for one in asked}
-        rows, pairs = self._summary(asked, kept)
+                rows, pairs = self._summary(asked, ledger)
         spent = {"seconds": round(time.perf_counter() - began, 1)}
-        examples = [{"question": one.questions[0][0], **kept[one.name][0]["answers"]} for one in asked]
-        more = {"rows": rows, "pairs": pairs, "examples": examples}
+        firsts = [(one, one.questions[0][0]) for one in asked]
+        examples = [
+            {"question": question}
+            | {system: ledger.get(_key(one, question, system))["answer"] for system in self.systems}
+            for one, question in firsts
+        ]
+        size = {"sets": list(self.sets), "samples": self.documents, "questions": self.questions, "seed": self.seed}
+        more = {**size, "rows": rows, "pairs": pairs, "examples": examples}
         return {**settings, **more, **spent, **results.surroundings()}
 
-    def _settings(self, reader: str) -> dict[str, Any]:
-        return {
-            "sets": list(self.sets),
-            "documents": self.documents,
-            "questions": self.questions,
-            "window": self.window,
-            "reader": reader,
-            "slots": SLOTS,
-            "keep": list(KEEP),
-            "samples": self.documents,
-            "seed": self.seed,
-        }
-
     def _answer(self, collection: Collection, file: Path, one: Asked, ledger: Ledger) -> None:
-        """Answers of all systems to the questions of a document that have none yet."""
-        todo = [asked for asked in one.questions if ledger.get(_key(one, asked[0])) is None]
+        """Answers of all systems to the questions of a document, where there are none yet."""
+        todo = [asked for asked in one.questions if any(ledger.get(key) is None for key in self._keys(one, asked[0]))]
         self.progress.done += len(one.questions) - len(todo)
         self.progress.name = one.name
         self.notify(self.progress)
@@ -145,74 +140,105 @@ class WholeBench:
             return
         file.write_text(one.text, encoding="utf-8")
         collection.ingest([file])
-        systems = self._systems(WholeDocuments(collection, [str(file)]), str(file), one.text)
+        systems = self._systems(collection, str(file), one.text)
         for question, answers in todo:
-            said, seconds = {}, {}
-            for system, answer in systems.items():
-                began = time.perf_counter()
-                said[system] = answer(question)
-                seconds[system] = time.perf_counter() - began
-            said[START] = " ".join(one.text.split()[: len(said[WHOLE].split())])
-            scored = {
-                system: {"rouge_l": rouge_l(text, answers), "f1": 100 * metrics.f1(text, answers)}
-                for system, text in said.items()
-            }
-            ledger.put(_key(one, question), {"answers": said, "scores": scored, "seconds": seconds})
+            for system, key in zip(self.systems, self._keys(one, question), strict=True):
+                if ledger.get(key) is None:
+                    began = time.perf_counter()
+                    if system in BY_LENGTH:
+                        words = len(ledger.get(_key(one, question, WHOLE))["answer"].split())
+                        said = " ".join(systems[system](question).split()[:words])
+                    else:
+                        said = systems[system](question)
+                    seconds = time.perf_counter() - began
+                    scores = {"rouge_l": rouge_l(said, answers), "f1": 100 * metrics.f1(said, answers)}
+                    ledger.put(key, {"answer": said, "seconds": seconds, **scores})
             self.progress.done += 1
             self.progress.read += 1
             self.notify(self.progress)
 
-    def _systems(self, whole: WholeDocuments, path: str, text: str) -> dict[str, Callable[[str], str]]:
-        collection, base, memory = whole.collection, whole.base, whole.memory
-        empty = CompressiveMemory(base.model).read_only()
-        begin = base.decode(base.encode(text[: self.window * 16])[: self.window - MAX_TOKENS])
+    @property
+    def systems(self) -> list[str]:
+        return [*(truncated(window) for window in self.windows), RECALL, WHOLE, NO_MEMORY, *BY_LENGTH]
 
-        def read(question: str, shown: list[tuple[str, str]]) -> str:
-            ids, _ = fitting_prompt(base, question, shown, MAX_TOKENS, EXPLANATION)
-            answer = told(base, ids, MAX_TOKENS, lambda text: None)
+    def _keys(self, one: Asked, question: str) -> list[str]:
+        return [_key(one, question, system) for system in self.systems]
+
+    def _systems(self, collection: Collection, path: str, text: str) -> dict[str, Callable[[str], str]]:
+        whole, forgetful = (WholeDocuments(collection, [path]) for _ in range(2))
+        base = whole.base
+        empty = CompressiveMemory(base.model).read_only()
+        forgetful.memory = empty
+        begun = dict.fromkeys(self.windows, (list[int](), empty))
+
+        def read(ids: list[int], memory: CompressiveMemory) -> str:
+            answer = told(base, ids, MAX_TOKENS, lambda text: None, memory)
             return "" if refuses(answer) else answer
 
-        def recalled(question: str) -> str:
-            found = collection.search(question, TOP, Scope(within=(path,)))
-            return read(question, [(titled(one.document, one.place), one.text) for one in found])
+        def asked_of(question: str, shown: list[tuple[str, str]]) -> list[int]:
+            return fitting_prompt(base, question, shown, MAX_TOKENS, EXPLANATION)[0]
 
-        def with_memory(question: str, behind: CompressiveMemory) -> str:
-            whole.memory = behind  # that of another system, a moment ago
-            answer = whole.ask(question)
+        def cut(window: int, question: str) -> str:
+            """What stood there for the last question, too, is not read anew."""
+            ids = asked_of(question, [("", beginning(base, question, [text], MAX_TOKENS, window, EXPLANATION))])
+            before, memory = begun[window]
+            known = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, ids[:-1], strict=False)))
+            begun[window] = ids, memory.begin(known) if known else empty.copy()
+            return read(ids[known:], begun[window][1])
+
+        def recall(question: str) -> str:
+            found = [(titled(one.document, one.place), one.text) for one in recalled(question)]
+            return read(asked_of(question, found), empty.copy())
+
+        def recalled(question: str) -> list[Source]:
+            return collection.search(question, TOP, Scope(within=(path,)))
+
+        def asked(documents: WholeDocuments, question: str) -> str:
+            answer = documents.ask(question)
             return plain(answer.text) if answer.answered else ""
 
         return {
-            TRUNCATED: lambda question: read(question, [("", begin)]),
-            RECALL: recalled,
-            WHOLE: lambda question: with_memory(question, memory),
-            NO_MEMORY: lambda question: with_memory(question, empty),
+            **{truncated(window): partial(cut, window) for window in self.windows},
+            RECALL: recall,
+            WHOLE: partial(asked, whole),
+            NO_MEMORY: partial(asked, forgetful),
+            START: lambda question: text,
+            RECALLED: lambda question: " ".join(one.text for one in recalled(question)),
         }
 
-    def _summary(self, asked: Sequence[Asked], kept: dict[str, list[Any]]) -> tuple[list[Any], list[Any]]:
+    def _summary(self, asked: Sequence[Asked], ledger: Ledger) -> tuple[list[Any], list[Any]]:
         """Means over documents: the questions of one are not independent. Differences are of the same documents."""
         rows, pairs = [], []
         for name in self.sets:
-            those = [kept[one.name] for one in asked if one.set == name]
-            means = {
-                system: {m: [_mean([a["scores"][system][m] for a in answers]) for answers in those] for m in MEASURES}
-                for system in SYSTEMS
+            those = [one for one in asked if one.set == name]
+            given = {
+                system: [[ledger.get(_key(one, question, system)) for question, _ in one.questions] for one in those]
+                for system in self.systems
             }
-            for system in SYSTEMS:
+            means = {
+                system: {m: [_mean([one[m] for one in answers]) for answers in documents] for m in MEASURES}
+                for system, documents in given.items()
+            }
+            for system in self.systems:
+                answers = [one for document in given[system] for one in document]
                 row: dict[str, Any] = {"set": name, "system": system, "documents": len(those)}
-                row["questions"] = sum(map(len, those))
+                row["questions"] = len(answers)
                 for measure in MEASURES:
                     row[measure] = _mean(means[system][measure])
                     row[f"{measure}_interval"] = metrics.interval(means[system][measure], self.seed)
-                given = [answer for answers in those for answer in answers]
-                row["words"] = _mean([len(answer["answers"][system].split()) for answer in given])
-                row["seconds"] = _mean([answer["seconds"].get(system, 0.0) for answer in given])
+                row["words"] = _mean([len(one["answer"].split()) for one in answers])
+                row["seconds"] = _mean([one["seconds"] for one in answers])
                 rows.append(row)
-            for other in SYSTEMS:
+            for other in self.systems:
                 if other != WHOLE:
                     for measure in MEASURES:
                         pair = metrics.paired(means[WHOLE][measure], means[other][measure], self.seed)
                         pairs.append({"set": name, "second": other, "measure": measure, **vars(pair)})
         return rows, pairs
+
+
+def truncated(window: int) -> str:
+    return f"truncated to {window:,}"
 
 
 def rouge_l(answer: str, golds: Sequence[str]) -> float:
@@ -234,5 +260,5 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _key(one: Asked, question: str) -> str:
-    return f"{one.name}: {question}"
+def _key(one: Asked, question: str, system: str) -> str:
+    return f"{one.name}: {question}: {system}"

@@ -266,9 +266,16 @@ def stretches(rows: Sequence[PassageRow], count: int) -> list[tuple[int, int]]:
     return list(edges.values())
 
 
-def told(base: BaseModel, ids: Sequence[int], max_tokens: int, on_text: Callable[[str], None]) -> str:
-    """Goes on from a prompt, up to the line's end, or until it says the same again."""
-    line, said, memory = Line(base, on_text), list[int](), CompressiveMemory(base.model).read_only()
+def told(
+    base: BaseModel,
+    ids: Sequence[int],
+    max_tokens: int,
+    on_text: Callable[[str], None],
+    memory: CompressiveMemory | None = None,
+) -> str:
+    """Goes on from a prompt (behind what was read before), up to the line's end, or until it says the same again."""
+    line, said = Line(base, on_text), list[int]()
+    memory = memory or CompressiveMemory(base.model).read_only()
 
     def hear(tokens: torch.Tensor) -> bool:
         said.append(int(tokens[0]))

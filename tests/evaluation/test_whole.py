@@ -7,7 +7,7 @@ import pytest
 
 from infinidoc.errors import InfinidocError
 from infinidoc.evaluation import whole
-from infinidoc.evaluation.whole import NO_MEMORY, RECALL, START, SYSTEMS, TRUNCATED, WHOLE, WholeBench, read_set
+from infinidoc.evaluation.whole import NO_MEMORY, RECALL, RECALLED, START, WHOLE, WholeBench, read_set, truncated
 from infinidoc.home import home
 from tests.reading.test_through import text_of
 
@@ -46,31 +46,47 @@ def test_a_set_is_questions_about_whole_documents(data):
 
 
 def test_all_systems_answer_and_only_once(data, tiny, monkeypatch):
-    bench = WholeBench(data, ["logs"], documents=2, questions=2, window=256, model=str(tiny))
+    bench = WholeBench(data, ["logs"], documents=2, questions=2, windows=(256, 300), model=str(tiny))
     result = bench.run()
-    assert [row["system"] for row in result["rows"]] == list(SYSTEMS)
+    assert [row["system"] for row in result["rows"]] == bench.systems
+    assert bench.systems[:2] == [truncated(256), truncated(300)]
     for row in result["rows"]:
         assert (row["documents"], row["questions"]) == (2, 4)
         low, high = row["rouge_l_interval"]
         assert 0 <= low <= row["rouge_l"] <= high <= 100
     rows = {row["system"]: row for row in result["rows"]}
-    assert rows[START]["words"] == rows[WHOLE]["words"] > 0
+    assert rows[START]["words"] == rows[RECALLED]["words"] == rows[WHOLE]["words"] > 0
     points = result["examples"][0]
     assert points[WHOLE] != points[NO_MEMORY]  # the memory has chosen
-    assert points[RECALL] != points[TRUNCATED]
-    assert {(pair["second"], pair["measure"]) for pair in result["pairs"]} >= {(TRUNCATED, "rouge_l"), (RECALL, "f1")}
+    assert points[RECALL] != points[truncated(256)]
+    assert {(pair["second"], pair["measure"]) for pair in result["pairs"]} >= {
+        (truncated(256), "rouge_l"),
+        (RECALL, "f1"),
+    }
     monkeypatch.setattr(whole.WholeDocuments, "ask", None)
-    again = WholeBench(data, ["logs"], documents=2, questions=2, window=256, model=str(tiny)).run()
+    again = WholeBench(data, ["logs"], documents=2, questions=2, windows=(256, 300), model=str(tiny)).run()
     assert again["rows"] == result["rows"]
+
+
+def test_more_is_asked_of_what_was_begun(data, tiny):
+    def run(documents, *windows):
+        return WholeBench(data, ["logs"], documents, questions=2, windows=windows, model=str(tiny)).run()
+
+    first, second = run(1, 256), run(2, 256, 300)
+    assert second["examples"][0] == first["examples"][0] | {truncated(300): second["examples"][0][truncated(300)]}
+    (home() / "bench").rename(home() / "moved")
+    assert run(2, 300)["examples"] == [
+        {k: v for k, v in one.items() if k != truncated(256)} for one in second["examples"]
+    ]
 
 
 def test_the_memory_is_there_for_a_later_question_too(data, tiny):
     rows = (data / "logs.jsonl").read_text().replace("What does the Amalia carry?", "What is it all about?")
     (data / "logs.jsonl").write_text(rows)
-    WholeBench(data, ["logs"], documents=1, questions=2, window=256, model=str(tiny)).run()
+    WholeBench(data, ["logs"], documents=1, questions=2, windows=(256, 300), model=str(tiny)).run()
     (one,) = read_set(data, "logs", 1, 2, seed=0)
     kept = json.loads(next((home() / "bench").glob("whole-*.json")).read_text())
-    said = kept[whole._key(one, one.questions[1][0])]["answers"]
+    said = {system: kept[whole._key(one, one.questions[1][0], system)]["answer"] for system in (WHOLE, NO_MEMORY)}
     assert said[WHOLE] != said[NO_MEMORY]
 
 

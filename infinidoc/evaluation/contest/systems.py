@@ -209,7 +209,7 @@ class Window:
         from infinidoc.reading.answering import prompt
         from infinidoc.reading.collection import MAX_TOKENS
 
-        window = self.base.model.config.get_text_config(decoder=True).max_position_embeddings
+        window = window_of(self.base)
         longest = max(questions, key=lambda question: len(self.base.encode(question)), default="")
         tokens = len(prompt(self.base, longest, [("", text) for text in self.texts])) + MAX_TOKENS
         return f"{tokens:,} tokens don't fit its window of {window:,}" if self.full and tokens > window else None
@@ -232,29 +232,37 @@ class Window:
             first = first or time.perf_counter() - began
 
         # The prompt has the best passage last; documents have no order but their own.
-        shown = self._beginning(question) if self.cut else self.texts
+        shown = [beginning(self.base, question, self.texts, MAX_TOKENS)] if self.cut else self.texts
         ids, _ = fitting_prompt(self.base, question, [("", text) for text in shown[::-1]], MAX_TOKENS)
         text = generate(self.base, ids, None, MAX_TOKENS, emit)
         total = time.perf_counter() - began
         timings = {"recall": 0.0, "first_token": first or total, "total": total}
         return Answer(question, text or NO_ANSWER, not refuses(text), False, [], timings)
 
-    def _beginning(self, question: str) -> list[str]:
-        """What of the documents, in their order, fits the window with a question and its answer."""
-        from infinidoc.reading.answering import prompt
-        from infinidoc.reading.collection import MAX_TOKENS
-
-        window = self.base.model.config.get_text_config(decoder=True).max_position_embeddings
-        room = window - MAX_TOKENS - len(prompt(self.base, question, [("", "x")])) - SPARE
-        ids: list[int] = []
-        for text in self.texts:
-            ids += self.base.encode(text[: room * CHARACTERS] + "\n\n")
-            if len(ids) >= room:
-                break
-        return [self.base.decode(ids[:room])]
-
     def ranking(self, question: str) -> list[str] | None:
         return None
+
+
+def window_of(base: "BaseModel") -> int:
+    """How many tokens a model was made for at once."""
+    return int(base.model.config.get_text_config(decoder=True).max_position_embeddings)
+
+
+def beginning(
+    base: "BaseModel", question: str, texts: Iterable[str], max_tokens: int, window: int | None = None, style: str = ""
+) -> str:
+    """What of texts, in their order, fits a window (default: the model's own) with a question and its answer."""
+    from infinidoc.model.prompts import ANSWER
+    from infinidoc.reading.answering import prompt
+
+    asked = len(prompt(base, question, [("", "x")], style or ANSWER))
+    room = (window or window_of(base)) - max_tokens - asked - SPARE
+    ids: list[int] = []
+    for text in texts:
+        ids += base.encode(text[: room * CHARACTERS] + "\n\n")
+        if len(ids) >= room:
+            break
+    return base.decode(ids[:room])
 
 
 def texts(paths: list[str]) -> Iterable[str]:
