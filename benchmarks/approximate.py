@@ -42,7 +42,7 @@ def main() -> None:
             path = texts / "xquad" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-    with Collection(Place("approximate", chosen.work / "collection"), memory=False) as collection:
+    with Collection(Place("approximate", chosen.work / "collection")) as collection:
         collection.ingest([texts])
         found = measure(collection, [(question.text, question.source) for question in asked.questions])
     print(json.dumps(found, indent=1) if chosen.json else "\n".join(f"{k:>40}  {v:,.3f}" for k, v in found.items()))

@@ -1,4 +1,5 @@
-"""How fast a model says a token, against what reading its weights from memory allows, and against `generate()`.
+"""How fast a model says a token, against what reading its weights from memory allows, and against `generate()`: the one
+that answers, with the reader of its adapter, where it has one.
 
     python benchmarks/decoding.py                       # the default model, fp32 and bf16
     python benchmarks/decoding.py --model qwen2.5-coder-0.5b-instruct --precision bf16 --json
@@ -19,10 +20,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from infinidoc.model.attention import CompressiveMemory, attach
-from infinidoc.model.base import load_base
+from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.decoding import generate
-from infinidoc.model.precision import FP32, dtype_of
+from infinidoc.model.loading import load
+from infinidoc.model.precision import FP32
 
 TEXT = "The reading room opens at ten on Saturdays and closes at six, but not in August, when nobody comes. "
 
@@ -37,10 +38,10 @@ def seconds(act: Callable[[], Any]) -> float:
 
 
 def measure(name: str | None, precision: str, prompt: int, tokens: int, rounds: int) -> dict[str, float]:
-    base = load_base(name, dtype=dtype_of(precision))
+    base, _ = load(name, precision=precision, to_read=True)
     base = type(base)(**{**vars(base), "stops": ()})  # so that it says as many as it may
     theirs = AutoModelForCausalLM.from_pretrained(base.path, dtype=base.dtype).to(base.device)
-    attach(base.model)
+    theirs.load_state_dict(base.model.state_dict(), strict=False)  # the reader's
     ids = torch.tensor([[*base.start, *base.encode(TEXT * prompt)][:prompt]], device=base.device)
     options = {"attention_mask": torch.ones_like(ids), "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
 
@@ -66,7 +67,7 @@ def measure(name: str | None, precision: str, prompt: int, tokens: int, rounds: 
     for _ in range(rounds):
         for what, act in acts.items():
             best[what] = min(best[what], seconds(act))
-    weights = sum(p.nbytes for p in base.model.parameters())
+    weights = sum(p.nbytes for p in theirs.parameters())
     maps = sum(p.numel() for layer in base.model.get_decoder().layers for p in layer.parameters())
     if not base.model.config.tie_word_embeddings:
         weights -= base.model.get_decoder().embed_tokens.weight.nbytes

@@ -42,12 +42,12 @@ class System(Protocol):
 
 @dataclass
 class Ours:
-    """infinidoc, from the files to the last commit. Without `memory` it keeps addresses and text alone.
+    """infinidoc, from the files to the last commit: addresses and text, and with `memory` what is folded into it.
 
     A long ingest leaves a log on standard error."""
 
     work: Path
-    memory: bool = True
+    memory: bool = False
 
     def start(self) -> None:
         from infinidoc.memory.places import Place

@@ -110,7 +110,7 @@ class WholeBench:
         began = time.perf_counter()
         with TemporaryDirectory(prefix="infinidoc-") as directory:
             place = Place("bench", Path(directory) / "collection")
-            with Collection(place, self.model, self.adapter, memory=False) as collection:
+            with Collection(place, self.model, self.adapter) as collection:
                 base = collection.load()
                 measured = {"reader": merged(base), "slots": SLOTS, "keep": list(KEEP)}
                 settings = results.identity("whole", base, None, **measured)

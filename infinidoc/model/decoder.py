@@ -201,6 +201,8 @@ class Decoder(nn.Module):
 class LanguageModel(nn.Module):
     """A decoder and its head. Called as a model of `transformers` is, as far as infinidoc does so."""
 
+    laid_out = False  # see `decoding.lay_out`
+
     def __init__(self, config: Config):
         super().__init__()
         self.config, self.model = config, Decoder(config)

@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from infinidoc.model.attention import CompressiveMemory, mixed
 from infinidoc.model.base import BaseModel
-from infinidoc.model.decoder import Attention, LanguageModel
+from infinidoc.model.decoder import MLP, Attention, LanguageModel
 
 Hear = Callable[[Tensor], Any]  # is told the next token of each row (B,); returns something true: that is enough
+QKV, GATE_UP = ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj")  # maps that take in the same
 
 
 def nobody(tokens: Tensor) -> None:
@@ -108,6 +109,8 @@ class _Window:
 
     def next(self, token: Tensor) -> Tensor:
         """The likeliest token after this one, of each row (B,)."""
+        if getattr(self.model.config, "infini_reads", False):  # others may write what is compared to the last bit
+            lay_out(self.model)
         with _products_of_one_row(self.model, token):
             return self._next(token)
 
@@ -116,18 +119,17 @@ class _Window:
         hidden = decoder.embed_tokens(token)
         for index, layer in enumerate(decoder.layers):
             hidden = hidden + self._attention(index, layer.self_attn, layer.input_layernorm(hidden))
-            hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
+            hidden = hidden + self._mlp(layer.mlp, layer.post_attention_layernorm(hidden))
         self.length += 1
         return self.model.lm_head(decoder.norm(hidden)).argmax(-1)
 
     def _attention(self, index: int, module: Attention, hidden: Tensor) -> Tensor:
         rows, size, at, end = len(hidden), module.head_dim, self.length, self.held + self.length
-        query, key, value = (
-            project(hidden).view(rows, -1, size) for project in (module.q_proj, module.k_proj, module.v_proj)
-        )
-        plain = query
-        heads, kv_heads = query.shape[1], key.shape[1]
-        both = torch.cat([query, key], 1)
+        all_heads = _side_by_side(module, QKV, hidden).view(rows, -1, size)
+        kv_heads = all_heads.shape[1] // (module.num_key_value_groups + 2)
+        heads = module.num_key_value_groups * kv_heads
+        both, value = all_heads[:, :-kv_heads], all_heads[:, -kv_heads:]
+        plain = both[:, :heads]
         both = both * self.cos[at] + both.roll(size // 2, -1) * self.sin[at]
         self.keys[index][:, :, end], self.values[index][:, :, end] = both[:, heads:], value
         # Query heads of a group share their keys: they are that group's queries.
@@ -142,6 +144,40 @@ class _Window:
             local = mix.reshape(rows, 1, heads, size)
             mix = mixed(module, self.memory.layers[index], hidden[:, None], plain[:, :, None], local)
         return module.o_proj(mix.reshape(rows, -1))
+
+    def _mlp(self, module: MLP, hidden: Tensor) -> Tensor:
+        gate, up = _side_by_side(module, GATE_UP, hidden).chunk(2, -1)
+        return module.down_proj(F.silu(gate) * up)
+
+
+def lay_out(model: LanguageModel) -> None:
+    """Has one row go through a float32 model's weights twice as fast on a CPU, once and for all: by columns, and those
+    that take in the same side by side. It takes a quarter of a second, and a copy of what is the embedding as well.
+
+    Products with more rows stay the same to the last bit, but for two and three rows.
+    """
+    if model.laid_out or model.dtype is not torch.float32 or model.device.type != "cpu":
+        return
+    for layer in model.model.layers:
+        for module, names in ((layer.self_attn, QKV), (layer.mlp, GATE_UP)):
+            maps = [getattr(module, name) for name in names]
+            if not all(isinstance(one, nn.Linear) for one in maps):
+                continue
+            joint = torch.cat([one.weight.T for one in maps], 1).T  # (all outputs, in), by columns
+            biases = [one.bias for one in maps if one.bias is not None]
+            module.joint = joint, torch.cat(biases) if biases else None
+            for one, weight in zip(maps, joint.split([len(one.weight) for one in maps]), strict=True):
+                one.weight.data = weight
+    head = model.lm_head.weight
+    model.lm_head.weight = nn.Parameter(head.T.contiguous().T, requires_grad=False)
+    model.laid_out = True
+
+
+def _side_by_side(module: Any, names: Sequence[str], x: Tensor) -> Tensor:
+    """What the module's linear maps of these names make of x (B, in): (B, all outputs)."""
+    if hasattr(module, "joint"):
+        return F.linear(x, *module.joint)
+    return torch.cat([getattr(module, name)(x) for name in names], -1)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def holding(
             raise InfinidocError(f"no document {name}{where}", "see: infinidoc documents list")
     with (
         TemporaryDirectory(prefix="infinidoc-") as directory,
-        Collection(Place("borrowed", Path(directory)), memory=False, models=models) as borrowed,
+        Collection(Place("borrowed", Path(directory)), models=models) as borrowed,
     ):
         summary = borrowed.ingest(names, notify=notify)
         for skipped in summary.skipped:

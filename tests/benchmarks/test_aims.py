@@ -31,12 +31,12 @@ def test_the_table_names_every_aim_and_says_what_was_not_measured_and_what_was_f
         "machine": {"processor": "A processor", "cpus": 2, "instructions": ["avx2", "avx512f"]},
         "threads": 2,
         "versions": {"torch": "2", "bm25s": None},
-        "instructions": {"all": found(ingest_of_bound=0.875), "AVX2": found(question_over_rag=1.25)},
+        "instructions": {"all": found(memory_of_bound=0.875), "AVX2": found(question_over_rag=1.25)},
     }
     table = aims.markdown(result)
     assert all(what in table for what, _, _ in aims.AIMS.values())
     assert "| its own instructions | AVX2, forced | aim |" in table
-    assert "| whole ingest / what the machine multiplies at most | 0.88 | not measured | ≥ 0.85 |" in table
+    assert "| `ingest --memory` / what the machine multiplies at most | 0.88 | not measured | ≥ 0.85 |" in table
     assert "| not measured | 1.25 | ≤ 1 |" in table
     assert "torch 2" in table
     assert "bm25s" not in table

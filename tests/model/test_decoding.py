@@ -57,6 +57,28 @@ def test_it_says_what_transformers_says(folder, remembers):
 
 @pytest.mark.parametrize("family", ["llama", "qwen2"])
 @torch.no_grad()
+def test_a_reader_whose_weights_are_laid_out_for_one_row_says_the_same(family, tmp_path):
+    base = load_base(str(tiny_model(tmp_path / "model", family)))
+    opened(base.model)
+    said, logits = [], []
+    for base.model.config.infini_reads in (False, True):
+        for prompts in (PROMPTS[:1], PROMPTS):
+            said.append(generate(base, prompts, CompressiveMemory(base.model, told(base.model, len(prompts))), 24))
+        logits.append(base.model(PROMPTS).logits)
+        assert base.model.laid_out == base.model.config.infini_reads
+    assert said[:2] == said[2:]
+    torch.testing.assert_close(*logits)
+    for layer in base.model.model.layers:
+        for module, maps in ((layer.self_attn, "qkv"), (layer.mlp, ("gate", "up"))):
+            weights = [getattr(module, f"{name}_proj").weight for name in maps]
+            assert module.joint[0].equal(torch.cat(weights))
+            assert {weight.untyped_storage().data_ptr() for weight in weights} == {
+                module.joint[0].untyped_storage().data_ptr()
+            }  # there once
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@torch.no_grad()
 def test_half_precision_says_what_is_likeliest_but_for_rounding(family, tmp_path):
     base = load_base(str(tiny_model(tmp_path / "model", family)), dtype=torch.bfloat16)
     opened(base.model)
