@@ -1,5 +1,6 @@
 """Documents that are read from start to end: what is left has a constant size, is kept, and goes with the document."""
 
+import gc
 import random
 
 import pytest
@@ -61,6 +62,22 @@ def test_what_is_left_has_the_same_size_however_long_a_document_is(collection):
         sizes.append({name: tensor.shape for name, tensor in tensors.items()})
     assert sizes[0] == sizes[1]
     assert {shape[2] for name, shape in sizes[0].items() if name.endswith(".keys")} == {through.SLOTS}
+
+
+def test_what_is_held_while_a_document_is_read_does_not_grow(collection, monkeypatch):
+    further, held = through._further, []
+
+    def weighed(base, memory, ids):
+        read_on = further(base, memory, ids)
+        gc.collect()
+        held.append(sum(one.nbytes for one in gc.get_objects() if issubclass(type(one), torch.Tensor)))
+        return read_on
+
+    base = collection.load()
+    monkeypatch.setattr(through, "_further", weighed)
+    memory = read_documents(collection.store, base, [named(collection, "long.txt")])
+    assert len(held) > 6
+    assert max(held[2:]) - min(held[2:]) < sum(tensor.nbytes for tensor in memory.tensors().values()) / 4
 
 
 def test_a_document_is_read_once_and_its_memory_goes_with_it(collection):
