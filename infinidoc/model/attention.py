@@ -133,8 +133,9 @@ class InfiniLayer:
             window = Slots.side_by_side(self._recorded)
             if mask is not None:
                 window = replace(window, present=mask.to(window.present))
-            leaving = self.slots.fold(self.keys, window)
-            if self.remembers and not (self.slots.size and self.parameters.is_closed()):
+            wanted = self.remembers and not (self.slots.size and self.parameters.is_closed())
+            leaving = self.slots.fold(self.keys, window, wanted)
+            if wanted and leaving is not None:
                 self.set_state(self._written(leaving))
         self.clear()
 

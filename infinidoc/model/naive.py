@@ -12,7 +12,7 @@ from torch import Tensor
 from infinidoc.model.addresses import ADDED, INTRODUCED, SCALE
 from infinidoc.model.attention import unrotate
 from infinidoc.model.quantization import quantised
-from infinidoc.model.slots import LATE, RECENT, RIDGE, SINKS, Slots, Turn, rotate
+from infinidoc.model.slots import LATE, RECENT, RIDGE, SAMPLED, SINKS, Slots, Turn, rotate
 
 
 def score(question: Tensor, weights: Tensor, addresses: Tensor, rows: Sequence[int]) -> Tensor:
@@ -102,7 +102,7 @@ class LayerSlots:
                 self.looks.append((b, h, n, weights))
         return output
 
-    def fold(self, keys: Tensor, window: Slots) -> Slots:
+    def fold(self, keys: Tensor, window: Slots, wanted: bool = True) -> Slots:
         rows, kv_heads, tokens, _ = window.keys.shape
         held = self.held or [[[] for _ in range(kv_heads)] for _ in range(rows)]
         heads = 1 + max(h for _, h, _, _ in self.looks)
@@ -110,6 +110,10 @@ class LayerSlots:
         leaving: list[list[list[Pair]]] = []
         for b in range(rows):
             real = [n for n in range(tokens) if window.present[b, n]]
+            asking, counts = real, 1.0
+            if "attention" not in self.keep and len(real) > SAMPLED:
+                asking = [real[math.ceil((i + 1) * len(real) / SAMPLED) - 1] for i in range(SAMPLED)]
+                counts = len(real) / SAMPLED
             self.held.append([])
             leaving.append([])
             for k in range(kv_heads):
@@ -119,7 +123,7 @@ class LayerSlots:
                 for row, h, n, weights in self.looks:
                     if row == b and h // (heads // kv_heads) == k and n in real:
                         for index, weight in enumerate(weights):
-                            pairs[index].received = pairs[index].received + weight
+                            pairs[index].received = pairs[index].received + counts * weight * (n in asking)
                             late[index] += weight if n in real[-LATE:] else 0
                 there = [*range(len(held[b][k])), *(len(held[b][k]) + n for n in real)]
                 pairs, late = [pairs[index] for index in there], [late[index] for index in there]
@@ -134,6 +138,7 @@ class LayerSlots:
         room = self.size - min(SINKS, self.size) - recent
         scores = {
             "attention": [float(pair.received) for pair in pairs],
+            "sampled": [float(pair.received) for pair in pairs],
             "late": late,
             "learnt": [float(pair.foreseen) for pair in pairs],
             "residual": missed(pairs),

@@ -13,6 +13,7 @@ a sliding window, its rule holds for these positions: a query sees the slots tha
 Which pairs stay is for `keep` to say; each name in it has an equal share of the room:
     attention   received so far, summed over all queries of the KV head's group, segment after segment (as H2O,
                 2306.14048)
+    sampled     the same, summed over 32 queries that are spread evenly over each segment, and scaled up
     late        received from the segment's last 128 queries alone: one block of the matrix (as SnapKV, 2404.14469)
     learnt      what a write gate foresees from the token's hidden state (as KVzap, 2601.07891): no attention is needed
     residual    how badly least squares over all candidates gives the value back: what a sum can't hold (as LoLA,
@@ -39,8 +40,9 @@ Turn = Callable[[Tensor, torch.dtype], Rotation | None]  # a layer's rotation of
 SINKS, RECENT = 4, 32
 LATE = 128  # queries
 BLOCK = 64  # queries that attend, or are looked at, together: behind slots their scores stay in a core's own cache
-WAYS = ("attention", "late", "learnt", "residual")
-KEEP = ("attention", "residual")  # what serves both going on with a text and asking for a fact
+SAMPLED = 32  # queries of a segment
+WAYS = ("attention", "sampled", "late", "learnt", "residual")
+KEEP = ("sampled", "residual")  # what serves both going on with a text and asking for a fact
 RIDGE = 0.1  # of the least squares, on keys of length 1
 PREFIX = "slots."
 
@@ -77,8 +79,10 @@ class Slots:
     def at(self, index: Tensor, present: Tensor) -> "Slots":
         """The pairs at index (B, K, C), of which those are `present` (B, C)."""
 
+        rows, heads = (torch.arange(size, device=index.device) for size in index.shape[:2])
+
         def chosen(x: Tensor) -> Tensor:
-            return x.gather(2, index.view(*index.shape, *[1] * (x.dim() - 3)).expand(-1, -1, -1, *x.shape[3:]))
+            return x[rows[:, None, None], heads[:, None], index]
 
         pairs = {name: chosen(tensor) for name, tensor in self.tensors().items() if name != "present"}
         return Slots(**pairs, present=present)
@@ -116,7 +120,7 @@ class LayerSlots:
         if size < 0 or not keep or not set(keep) <= set(WAYS):
             raise ValueError(f"no {size} slots by {', '.join(keep)}: choose 0 or more, by {', '.join(WAYS)}")
         self.size, self.keep, self.turn = size, tuple(keep), turn
-        self.looks = size > 0 and bool({"attention", "late"} & set(keep))  # whether attention is looked at
+        self.looks = size > 0 and bool({"attention", "sampled", "late"} & set(keep))  # whether attention is looked at
         self.held: Slots | None = None
         self._placed: Tensor | None = None
         self._all_present = True
@@ -199,20 +203,21 @@ class LayerSlots:
         )
         return mixed.transpose(1, 2).contiguous()
 
-    def fold(self, keys: Tensor, window: Slots) -> Slots:
+    def fold(self, keys: Tensor, window: Slots, wanted: bool = True) -> Slots | None:
         """Window and slots are cut back to `size` pairs; keys (B, K, N, R): the window's, with rotation.
 
-        Returns the pairs that leave: without slots, all of the window.
+        Returns the pairs that leave, if they are wanted: without slots, all of the window.
         """
         if not self.size:
             return window
         placed, _ = self.before(keys, window.values)
         counting = window.present
         pairs = window if self.held is None else Slots.side_by_side([self.held, window])
-        if "attention" in self.keep:
-            received = pairs.received + self.attention(placed, pairs.present, counting)
+        if {"attention", "sampled"} & set(self.keep):
+            asking = counting if "attention" in self.keep else sampled(counting)
+            received = pairs.received + self.attention(placed, pairs.present, asking)
             pairs = replace(pairs, received=received)
-        scores = {"attention": lambda: pairs.received, "learnt": lambda: pairs.foreseen}
+        scores = dict.fromkeys(("attention", "sampled"), lambda: pairs.received) | {"learnt": lambda: pairs.foreseen}
         scores["late"] = lambda: self.attention(placed, pairs.present, counting & (from_the_end(counting) <= LATE))
         scores["residual"] = lambda: residual(pairs)
         order = choose([scores[name]() for name in self.keep], pairs.present, self.size)
@@ -221,10 +226,10 @@ class LayerSlots:
         leaving = order.shape[-1] - min(self.size, int(count.max()))
         if leaving < order.shape[-1]:
             self.set(pairs.at(order[..., leaving:], there[:, leaving:]))
-        return pairs.at(order[..., :leaving], there[:, :leaving])
+        return pairs.at(order[..., :leaving], there[:, :leaving]) if wanted else None
 
     def attention(self, keys: Tensor, present: Tensor, counting: Tensor) -> Tensor:
-        """What pairs with these rotated keys receive from the recorded queries that are `counting` (see `received`)."""
+        """What pairs with these rotated keys receive from the recorded queries, by what each counts (see `received`)."""
         return received(torch.cat(self._queries, 2), keys, present, counting, self._scale, self._sliding)
 
 
@@ -252,33 +257,40 @@ def received(
     query: Tensor, key: Tensor, present: Tensor, counting: Tensor, scale: float | None, sliding: int | None
 ) -> Tensor:
     """Attention that each pair receives (B, K, C), float32, from queries (B, H, N, R), which stand at the end of the
-    keys (B, K, C, R). present (B, C): what is seen at all; counting (B, N): whose attention counts."""
+    keys (B, K, C, R). present (B, C): what is seen at all; counting (B, N): how much each query's attention counts."""
     rows, heads, tokens, dim = query.shape
     kv_heads, pairs = key.shape[1:3]
     group = heads // kv_heads
     total = torch.zeros(rows, kv_heads, pairs, device=key.device)
     places = present.cumsum(-1)  # without padding
-    for end in range(tokens, 0, -BLOCK):
-        start, last = max(0, end - BLOCK), pairs - tokens + end
-        counts = counting[:, start:end]
-        if not counts.any():
-            continue
+    asked = counting.any(0).nonzero()[:, 0]
+    for some in asked.split(BLOCK) if len(asked) else ():
+        at = some + pairs - tokens
+        last = int(at[-1]) + 1
         # Query heads of a group share their keys.
-        block = query[:, :, start:end].reshape(rows, kv_heads, -1, dim) * (dim**-0.5 if scale is None else scale)
-        scores = (block @ key[:, :, :last].mT).float().view(rows, kv_heads, group, end - start, last)
-        seen = sees(places[:, last - (end - start) : last], places[:, :last], sliding) & present[:, None, :last]
+        block = query[:, :, some].reshape(rows, kv_heads, -1, dim) * (dim**-0.5 if scale is None else scale)
+        scores = (block @ key[:, :, :last].mT).float().view(rows, kv_heads, group, len(some), last)
+        seen = sees(places[:, at], places[:, :last], sliding) & present[:, None, :last]
         scores.masked_fill_(~seen[:, None, None], torch.finfo(torch.float32).min)
         weights = scores.softmax(-1).view(rows, kv_heads, -1, last)
-        total[..., :last] += (counts.float().repeat(1, group)[:, None, None] @ weights)[:, :, 0]
+        total[..., :last] += (counting[:, some].float().repeat(1, group)[:, None, None] @ weights)[:, :, 0]
     return total
+
+
+def sampled(present: Tensor) -> Tensor:
+    """How much the attention of each token counts (B, N), float32: as many as were SAMPLED count for all that are
+    present (B, N)."""
+    order, count = present.cumsum(-1), present.sum(-1, keepdim=True).clamp(min=1)
+    step = order * SAMPLED // count - (order - 1) * SAMPLED // count
+    return (present & (step > 0)) * (count / count.clamp(max=SAMPLED))
 
 
 @torch.no_grad()
 def residual(pairs: Slots) -> Tensor:
     """How far from its value is what least squares over all pairs gives for each one's key: (B, K, S)."""
     keys, values = F.normalize(pairs.keys.float(), dim=-1) * pairs.present[:, None, :, None], pairs.values.float()
-    gram = keys.mT @ keys + RIDGE * torch.eye(keys.shape[-1], device=keys.device)
-    return (keys @ torch.linalg.solve(gram, keys.mT @ values) - values).norm(dim=-1)
+    factor = torch.linalg.cholesky(keys.mT @ keys + RIDGE * torch.eye(keys.shape[-1], device=keys.device))
+    return (keys @ torch.cholesky_solve(keys.mT @ values, factor) - values).norm(dim=-1)
 
 
 @torch.no_grad()

@@ -21,6 +21,8 @@ WAYS = {
     "learnt": ("learnt",),
     "residual": ("residual",),
     "attention and residual": ("attention", "residual"),
+    "sampled": ("sampled",),
+    "sampled and residual": ("sampled", "residual"),
 }
 
 
@@ -105,6 +107,7 @@ def test_every_way_keeps_what_the_naive_twin_keeps_whatever_the_padding(tiny, ke
 
     for module in (slots, naive):
         monkeypatch.setattr(module, "LATE", 5)
+        monkeypatch.setattr(module, "SAMPLED", 4)
     monkeypatch.setattr(slots, "BLOCK", 4)
     segments = [words((0, 12), (100, 112)), words((20, 30), (120, 130)), words((40, 52), (140, 152))]
     masks = [torch.ones(2, 12), torch.ones(2, 10), torch.ones(2, 12)]
@@ -341,7 +344,7 @@ def test_mistakes_are_named(tiny):
     with pytest.raises(InfinidocError, match="no write gate"):
         CompressiveMemory(model, slots=8, keep=("learnt",))
     for mistake in ({"slots": -1}, {"slots": 8, "keep": ("luck",)}, {"slots": 8, "keep": ()}):
-        with pytest.raises(ValueError, match="choose 0 or more, by attention, late, learnt, residual"):
+        with pytest.raises(ValueError, match="choose 0 or more, by attention, sampled, late, learnt, residual"):
             CompressiveMemory(model, **mistake)
     memory = CompressiveMemory(model, slots=8)
     tell(model, memory, words((0, 20)))
