@@ -23,15 +23,16 @@ from infinidoc.evaluation.longcontext.perplexity import loss
 from infinidoc.evaluation.longcontext.reader import Reader
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.loading import load
+from infinidoc.model.slots import KEEP
 from infinidoc.training.books import read
 
 SEGMENT, BEFORE = 511, 4
 DEPTHS = (0.5, 0.3, 0.7, 0.1, 0.9)
 FACT = " Remember: the access code of the north gate is {code}."
 QUESTION = " Question: What is the access code of the north gate?\nAnswer: The access code of the north gate is"
-KINDS = [(size, ("attention", "residual")) for size in (64, 128, 256, 512)] + [
+KINDS = [(size, KEEP) for size in (64, 128, 256, 512)] + [
     (256, keep)
-    for keep in (("attention",), ("late",), ("residual",), ("learnt",), ("late", "residual"), ("learnt", "residual"))
+    for keep in (("recent",), ("sampled",), ("late",), ("residual",), ("learnt",), ("attention", "residual"))
 ]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from infinidoc.model.addresses import ADDED, INTRODUCED, SCALE
 from infinidoc.model.attention import unrotate
 from infinidoc.model.quantization import quantised
-from infinidoc.model.slots import LATE, RECENT, RIDGE, SAMPLED, SINKS, Slots, Turn, rotate
+from infinidoc.model.slots import DECAY, LATE, RIDGE, SAMPLED, SINKS, Slots, Turn, rotate
 
 
 def score(question: Tensor, weights: Tensor, addresses: Tensor, rows: Sequence[int]) -> Tensor:
@@ -117,6 +117,8 @@ class LayerSlots:
             self.held.append([])
             leaving.append([])
             for k in range(kv_heads):
+                for pair in held[b][k]:
+                    pair.received = pair.received * DECAY
                 told = (window.keys, window.values, window.received, window.foreseen, window.weights)
                 pairs = [*held[b][k], *(Pair(*(x[b, k, n] for x in told)) for n in range(tokens))]
                 late = [0.0] * len(pairs)
@@ -133,7 +135,7 @@ class LayerSlots:
         return as_slots(leaving, window)
 
     def stay(self, pairs: list[Pair], late: list[float]) -> set[int]:
-        recent = min(RECENT, self.size // 4, max(0, self.size - SINKS))
+        recent = min(self.size // 2, max(0, self.size - SINKS))
         stay = set(range(len(pairs))[: min(SINKS, self.size)]) | set(range(len(pairs))[len(pairs) - recent :])
         room = self.size - min(SINKS, self.size) - recent
         scores = {
@@ -142,6 +144,7 @@ class LayerSlots:
             "late": late,
             "learnt": [float(pair.foreseen) for pair in pairs],
             "residual": missed(pairs),
+            "recent": [float(n) for n in range(len(pairs))],
         }
         for share, name in enumerate(self.keep, 1):
             best = sorted(set(range(len(pairs))) - stay, key=lambda n: (-scores[name][n], n))

@@ -10,15 +10,17 @@ without gaps: at positions 0 … S − 1, the window from S on. Rotary attention
 with the window at 0 and the slots at −S … −1, and decoders count positions as if there were no slots. Where a layer has
 a sliding window, its rule holds for these positions: a query sees the slots that are less than its width before it.
 
-Which pairs stay is for `keep` to say; each name in it has an equal share of the room:
+The first four pairs, which attention rests on, and the most recent, half of all, always stay. Which others do is for
+`keep` to say; each name in it has an equal share of the room:
     attention   received so far, summed over all queries of the KV head's group, segment after segment (as H2O,
-                2306.14048)
+                2306.14048); what was received earlier counts half as much with every segment
     sampled     the same, summed over 32 queries that are spread evenly over each segment, and scaled up
     late        received from the segment's last 128 queries alone: one block of the matrix (as SnapKV, 2404.14469)
     learnt      what a write gate foresees from the token's hidden state (as KVzap, 2601.07891): no attention is needed
     residual    how badly least squares over all candidates gives the value back: what a sum can't hold (as LoLA,
                 2505.23666)
-The first four pairs, which attention rests on, and the most recent always stay. What leaves goes into the sum.
+    recent      nothing is chosen, all others are recent too (as StreamingLLM, 2309.17453)
+What leaves goes into the sum.
 
 Slots are not sums: they don't add up, depend on the order of what was read, and nothing can be taken out of them again.
 So a collection, from which documents are removed, keeps them of single documents only (see `reading/through.py`).
@@ -37,12 +39,13 @@ from infinidoc.model.causal import causal_attention
 Rotation = tuple[Tensor, Tensor]  # cos, sin (B or 1, N, R)
 Turn = Callable[[Tensor, torch.dtype], Rotation | None]  # a layer's rotation of positions (N), None if it has none
 
-SINKS, RECENT = 4, 32
+SINKS = 4
+DECAY = 0.5  # of attention received, with every segment
 LATE = 128  # queries
 BLOCK = 64  # queries that attend, or are looked at, together: behind slots their scores stay in a core's own cache
 SAMPLED = 32  # queries of a segment
-WAYS = ("attention", "sampled", "late", "learnt", "residual")
-KEEP = ("sampled", "residual")  # what serves both going on with a text and asking for a fact
+WAYS = ("attention", "sampled", "late", "learnt", "residual", "recent")
+KEEP = ("sampled", "residual")  # beside the recent half: what serves both going on with a text and asking for a fact
 RIDGE = 0.1  # of the least squares, on keys of length 1
 PREFIX = "slots."
 
@@ -78,7 +81,6 @@ class Slots:
 
     def at(self, index: Tensor, present: Tensor) -> "Slots":
         """The pairs at index (B, K, C), of which those are `present` (B, C)."""
-
         rows, heads = (torch.arange(size, device=index.device) for size in index.shape[:2])
 
         def chosen(x: Tensor) -> Tensor:
@@ -215,11 +217,12 @@ class LayerSlots:
         pairs = window if self.held is None else Slots.side_by_side([self.held, window])
         if {"attention", "sampled"} & set(self.keep):
             asking = counting if "attention" in self.keep else sampled(counting)
-            received = pairs.received + self.attention(placed, pairs.present, asking)
+            received = pairs.received * DECAY + self.attention(placed, pairs.present, asking)
             pairs = replace(pairs, received=received)
         scores = dict.fromkeys(("attention", "sampled"), lambda: pairs.received) | {"learnt": lambda: pairs.foreseen}
         scores["late"] = lambda: self.attention(placed, pairs.present, counting & (from_the_end(counting) <= LATE))
         scores["residual"] = lambda: residual(pairs)
+        scores["recent"] = lambda: pairs.present.cumsum(-1).float()[:, None].expand_as(pairs.received)
         order = choose([scores[name]() for name in self.keep], pairs.present, self.size)
         count = pairs.present.sum(-1, keepdim=True)
         there = torch.arange(order.shape[-1], device=order.device) >= order.shape[-1] - count
@@ -229,7 +232,7 @@ class LayerSlots:
         return pairs.at(order[..., :leaving], there[:, :leaving]) if wanted else None
 
     def attention(self, keys: Tensor, present: Tensor, counting: Tensor) -> Tensor:
-        """What pairs with these rotated keys receive from the recorded queries, by what each counts (see `received`)."""
+        """What pairs with these rotated keys receive from the recorded queries (see `received`)."""
         return received(torch.cat(self._queries, 2), keys, present, counting, self._scale, self._sliding)
 
 
@@ -302,7 +305,7 @@ def choose(scores: Sequence[Tensor], present: Tensor, size: int) -> Tensor:
     """
     order, count = present.cumsum(-1), present.sum(-1, keepdim=True)
     sinks = min(SINKS, size)
-    recent = min(RECENT, size // 4, size - sinks)
+    recent = min(size // 2, size - sinks)
     stay = (present & ((order <= sinks) | (order > count - recent)))[:, None]
     candidates, taken = present[:, None], stay.expand_as(scores[0])
     for share, score in enumerate(scores, 1):

@@ -80,7 +80,7 @@ def _read(
     progress: ReadingProgress,
     notify: Callable[[ReadingProgress], None],
 ) -> CompressiveMemory:
-    key = MemoryKey(base.digest, merged(base), f"{SLOTS} by {' and '.join(KEEP)}")
+    key = MemoryKey(base.digest, merged(base), f"{SLOTS} by {' and '.join(KEEP)}, half of them recent")
     memory = CompressiveMemory(base.model, slots=SLOTS, keep=KEEP)
     rows, kept = store.passages(document.id), store.memory_of(document.id, key)
     end = saved = kept.end if kept else 0

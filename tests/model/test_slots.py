@@ -1,5 +1,7 @@
 """Slots: against the naive twin, which pairs stay, constant size, and everything that a memory can do, with them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import load, save
@@ -10,7 +12,7 @@ from infinidoc.model import naive
 from infinidoc.model.attention import CompressiveMemory, attach, attention_modules
 from infinidoc.model.base import load_base
 from infinidoc.model.decoding import generate, go_on, read
-from infinidoc.model.slots import choose
+from infinidoc.model.slots import choose, sampled
 from tests.tiny import FAMILIES, tiny_model
 
 WORDS = torch.arange(3, 400)
@@ -21,6 +23,7 @@ WAYS = {
     "learnt": ("learnt",),
     "residual": ("residual",),
     "attention and residual": ("attention", "residual"),
+    "recent": ("recent",),
     "sampled": ("sampled",),
     "sampled and residual": ("sampled", "residual"),
 }
@@ -72,6 +75,9 @@ def assert_same_slots(memory, oracle):
                 for name in ("keys", "values"):
                     expected = torch.stack([getattr(pair, name[:-1]) for pair in pairs])
                     torch.testing.assert_close(getattr(held, name)[b, k, present], expected, rtol=1e-3, atol=1e-4)
+                if {"attention", "sampled"} & set(layer.slots.keep):
+                    expected = torch.tensor([float(pair.received) for pair in pairs])
+                    torch.testing.assert_close(held.received[b, k, present], expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.fixture(params=FAMILIES)
@@ -166,12 +172,46 @@ def test_the_first_and_the_last_stay_and_the_others_by_their_score():
     def stay(scores, size):
         return choose(scores, present, size)[0, 0].tolist()[-size:]
 
-    assert stay([score], 12) == [0, 1, 2, 3, 4, 10, 20, 21, 22, 37, 38, 39]
-    assert stay([score], 11) == [0, 1, 2, 3, 4, 10, 20, 21, 22, 38, 39]
-    assert stay([score, other], 10) == [0, 1, 2, 3, 10, 20, 30, 31, 38, 39]
+    assert stay([score], 18) == [0, 1, 2, 3, 4, 10, 20, 21, 22, *range(31, 40)]
+    assert stay([score], 17) == [0, 1, 2, 3, 4, 10, 20, 21, 22, *range(32, 40)]
+    assert stay([score, other], 16) == [0, 1, 2, 3, 10, 20, 30, 31, *range(32, 40)]
+    assert stay([score], 7) == [0, 1, 2, 3, 37, 38, 39]
     assert stay([score], 3) == [0, 1, 2]
     present[:, 5:] = False
     assert stay([score], 12) == [*range(33, 40), 0, 1, 2, 3, 4]  # what isn't there comes first
+
+
+def test_attention_received_long_ago_counts_less(tiny):
+    model, segments = open_model(tiny), words((0, 60)).split([20, 20, 20], 1)
+    received = []
+    for keep in (("attention",), ("sampled",)):
+        memory, forgetful = (CompressiveMemory(model, slots=64, keep=keep) for _ in range(2))
+        for each in (memory, forgetful):
+            tell(model, each, segments[0])
+        earlier = [slots.received for slots in memory.slots]
+        for layer in forgetful.layers:
+            layer.slots.set(replace(layer.slots.held, received=torch.zeros_like(layer.slots.held.received)))
+        for each in (memory, forgetful):
+            tell(model, each, *segments[1:])
+        for own, other, first in zip(memory.slots, forgetful.slots, earlier, strict=True):
+            torch.testing.assert_close(own.received[..., :20], other.received[..., :20] + first / 4)
+        received.append(torch.stack([slots.received for slots in memory.slots]))
+    torch.testing.assert_close(*received)  # of so few tokens, every one is asked
+
+
+def test_few_of_many_queries_say_what_all_would(tiny):
+    """Of 200 queries 32 are asked, evenly; what they say is scaled up to all."""
+    model, totals = open_model(tiny), []
+    for keep in (("attention",), ("sampled",)):
+        memory = CompressiveMemory(model, slots=256, keep=keep)
+        tell(model, memory, words((0, 200)))
+        totals.append(torch.stack([slots.received for slots in memory.slots]))
+    exact, estimated = totals
+    torch.testing.assert_close(estimated.sum(-1), exact.sum(-1))
+    counts = sampled(torch.tensor([[True] * 100, [False] * 60 + [True] * 40]))
+    assert (counts > 0).sum(-1).tolist() == [32, 32]
+    torch.testing.assert_close(counts.sum(-1), torch.tensor([100.0, 40.0]))
+    assert counts[:, -1].tolist() == [100 / 32, 40 / 32]
 
 
 def test_what_leaves_the_slots_goes_into_the_sum(tiny):
@@ -344,7 +384,7 @@ def test_mistakes_are_named(tiny):
     with pytest.raises(InfinidocError, match="no write gate"):
         CompressiveMemory(model, slots=8, keep=("learnt",))
     for mistake in ({"slots": -1}, {"slots": 8, "keep": ("luck",)}, {"slots": 8, "keep": ()}):
-        with pytest.raises(ValueError, match="choose 0 or more, by attention, sampled, late, learnt, residual"):
+        with pytest.raises(ValueError, match="choose 0 or more, by attention, sampled, late, learnt, residual, recent"):
             CompressiveMemory(model, **mistake)
     memory = CompressiveMemory(model, slots=8)
     tell(model, memory, words((0, 20)))
