@@ -3,7 +3,7 @@
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -39,23 +39,21 @@ app = typer.Typer(
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The run's directory: checkpoints, log, curves, adapter.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="How many steps; default: the recipe's.")]
+Minutes = Annotated[float, typer.Option(min=0, help="End after so many minutes instead: ten of a GPU will do.")]
 Seed = Annotated[int, typer.Option(help="Another seed, another run.")]
 Processes = Annotated[int | None, typer.Option(min=1, help="How many side by side, each with its share of the cores.")]
 Init = Annotated[list[str], typer.Option(help="An adapter to start from: a name, or a run's directory. Repeatable.")]
 Precision = Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="What the frozen base model computes in.")]
-
-
-Data = Annotated[
+Questions = Annotated[
     Path | None,
     typer.Option(
+        "--data",
         exists=True,
         file_okay=False,
         help="A directory of public questions, SOURCE.jsonl.xz (see the card); default: only the package's own.",
     ),
 ]
-
-
-BooksOption = Annotated[
+Books = Annotated[
     Path, typer.Option("--data", exists=True, file_okay=False, help="A directory of whole books, BOOK.jsonl.xz.")
 ]
 
@@ -63,7 +61,7 @@ BooksOption = Annotated[
 @app.command("address-head")
 def address_head(
     out: Out,
-    data: Data = None,
+    data: Questions = None,
     steps: Steps = None,
     seed: Seed = 0,
     model: ModelOption = None,
@@ -79,8 +77,7 @@ def address_head(
     from infinidoc.training.run import train_address_head
 
     fetch(model)
-    settings = Settings(seed=seed)
-    settings = replace(settings, steps=steps) if steps else settings
+    settings = Settings(seed=seed, **given(steps=steps))
     with progress() as show:
 
         def notify(stage: str, done: int, total: int, loss: float) -> None:
@@ -94,9 +91,9 @@ def address_head(
 @app.command("reader")
 def reader(
     out: Out,
-    data: Data = None,
+    data: Questions = None,
     passes: Annotated[float, typer.Option(min=0.01, help="How often to go over all questions.")] = 1.0,
-    minutes: Annotated[float, typer.Option(min=0, help="End after so many minutes instead: ten of a GPU will do.")] = 0,
+    minutes: Minutes = 0,
     batch: Annotated[int | None, typer.Option(min=1, help="Questions a step; default: 128.")] = None,
     rank: Annotated[int | None, typer.Option(min=1, help="Of the LoRA factors; default: 32.")] = None,
     first_layer: Annotated[
@@ -124,8 +121,7 @@ def reader(
     from infinidoc.training.run import train_reader
 
     fetch(model)
-    changed = {"questions": batch, "rank": rank, "first_layer": first_layer}
-    settings = {name: value for name, value in changed.items() if value is not None}
+    settings = given(questions=batch, rank=rank, first_layer=first_layer)
     with progress() as show:
         card = train_reader(model, out, data, show, precision, passes=passes, minutes=minutes, seed=seed, **settings)
     done(card, json)
@@ -134,9 +130,9 @@ def reader(
 @app.command("slots")
 def slots(
     out: Out,
-    data: BooksOption,
+    data: Books,
     steps: Steps = None,
-    minutes: Annotated[float, typer.Option(min=0, help="End after so many minutes instead: ten of a GPU will do.")] = 0,
+    minutes: Minutes = 0,
     length: Annotated[int | None, typer.Option(min=1024, help="Tokens of an excerpt; default: 1,536.")] = None,
     sum: Annotated[
         bool, typer.Option("--sum", help="Train gates, too, of a sum that keeps what leaves the slots.")
@@ -162,8 +158,7 @@ def slots(
     from infinidoc.training.run import train_slots
 
     fetch(model)
-    changed = {"steps": steps, "length": length}
-    settings = {name: value for name, value in changed.items() if value is not None}
+    settings = given(steps=steps, length=length)
     with progress() as show:
         card = train_slots(model, out, data, show, precision, minutes=minutes, seed=seed, sum=sum, **settings)
     done(card, json)
@@ -172,7 +167,7 @@ def slots(
 @app.command("write-gate")
 def write_gate(
     out: Out,
-    data: BooksOption,
+    data: Books,
     excerpts: Annotated[int | None, typer.Option(min=1, help="Of 2,048 tokens each; default: 24.")] = None,
     seed: Seed = 0,
     precision: Precision = "auto",
@@ -192,7 +187,7 @@ def write_gate(
     from infinidoc.training.run import train_write_gate
 
     fetch(model)
-    settings = {} if excerpts is None else {"excerpts": excerpts}
+    settings = given(excerpts=excerpts)
     with progress() as show:
         card = train_write_gate(model, out, data, show, precision, seed=seed, **settings)
     done(card, json)
@@ -212,7 +207,27 @@ def trains(part: str, text: str) -> None:
         model: ModelOption = None,
         json: JsonOption = False,
     ) -> None:
-        run(part, out, steps, seed, processes, init, precision, model, json)
+        from infinidoc.model import adapters
+        from infinidoc.training.recipes import PARTS
+        from infinidoc.training.run import train
+        from infinidoc.training.trainer import Step
+
+        for name in init:
+            adapters.find(name)  # complains before seconds go into loading the model
+        fetch(model)
+        recipe = PARTS[part]
+        settings = replace(recipe, seed=seed, init=init, **given(steps=steps, processes=processes))
+        with progress() as show:
+
+            def notify(step: Step) -> None:
+                reached = f"{step.step}/{settings.steps}"
+                what = f"{step.task}: loss {step.loss:.2f}, right {step.right:.0%}, {reached}"
+                show(what, step.step, settings.steps)
+
+            card = train(model, settings, out, notify, precision)
+        done(card, json)
+        if find_spec("matplotlib") is None:
+            render.note(f"the curves of {out / 'log.csv'} are drawn with matplotlib: pip install 'infinidoc[train]'")
 
 
 trains(
@@ -253,40 +268,9 @@ trains(
 )
 
 
-def run(
-    part: str,
-    out: Path,
-    steps: int | None,
-    seed: int,
-    processes: int | None,
-    init: list[str],
-    precision: str,
-    model: str | None,
-    json: bool,
-) -> None:
-    from infinidoc.model import adapters
-    from infinidoc.training.recipes import PARTS
-    from infinidoc.training.run import train
-    from infinidoc.training.trainer import Step
-
-    for name in init:
-        adapters.find(name)  # complains before seconds go into loading the model
-    fetch(model)
-    recipe = PARTS[part]
-    settings = replace(
-        recipe, steps=steps or recipe.steps, seed=seed, processes=processes or recipe.processes, init=init
-    )
-    with progress() as show:
-
-        def notify(step: Step) -> None:
-            reached = f"{step.step}/{settings.steps}"
-            what = f"{step.task}: loss {step.loss:.2f}, right {step.right:.0%}, {reached}"
-            show(what, step.step, settings.steps)
-
-        card = train(model, settings, out, notify, precision)
-    done(card, json)
-    if find_spec("matplotlib") is None:
-        render.note(f"the curves of {out / 'log.csv'} are drawn with matplotlib: pip install 'infinidoc[train]'")
+def given(**settings: Any) -> dict[str, Any]:
+    """The settings that differ from the recipe's."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def done(card: "AdapterCard", json: bool) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from infinidoc.errors import Damaged
-from infinidoc.files import PRIVATE, tensor_header
+from infinidoc.errors import Damaged, Unwritable
+from infinidoc.files import PRIVATE, cant_write, tensor_header
 from infinidoc.files import write as write_file
 
 if TYPE_CHECKING:  # torch takes seconds to import: only what touches a tensor does
@@ -30,7 +30,12 @@ def write(directory: Path, kind: str, tensors: dict[str, Tensor]) -> str:
     target = directory / name
     if target.exists():
         return name
-    write_file(target, content, PRIVATE)
+    try:
+        write_file(target, content, PRIVATE)
+    except Unwritable as error:  # a digest says nothing to people, and is another one when they try again
+        if isinstance(error.__cause__, OSError):
+            raise cant_write(directory, error.__cause__) from error.__cause__
+        raise
     return name
 
 

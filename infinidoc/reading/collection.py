@@ -14,10 +14,11 @@ from infinidoc.documents.discovery import File, Skipped, discover
 from infinidoc.documents.wording import language
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.places import Place, existing, place, require
-from infinidoc.memory.records import NO_KERNEL, Citation, Identity, LogEntry, StoredDocument
+from infinidoc.memory.records import Citation, Identity, LogEntry, StoredDocument
 from infinidoc.memory.store import Store
 from infinidoc.reading.answers import Answer, Logged, Source, Unanswered, display
 from infinidoc.reading.listing import Listing, Wanted, counts, list_documents, to_list
+from infinidoc.reading.making import check, make
 from infinidoc.reading.models import Models
 from infinidoc.reading.own_model import OwnModel
 from infinidoc.reading.quoting import Citing, Quote, find_quotes, is_verbatim
@@ -79,8 +80,8 @@ class Collection:
     ):
         self.place, self.directory = place, place.directory
         self._models = models or Models()
-        self._own, self._wanted_memory = OwnModel(model, adapter, precision, self._models), memory
-        self._small_addresses = small_addresses
+        self._own = OwnModel(model, adapter, precision, self._models)
+        self._made_with = (memory, small_addresses)
         self._opened: Store | None = None
         self._head: AddressHead | None = None
         self._warm: Warm | None = None
@@ -145,8 +146,10 @@ class Collection:
         `to_write` loads it as the collection's documents are read in; questions are asked in the faster one of fp32 and
         bf16, with the adapter's reader, or, `to_remember`, with the memory behind the window. `to_search` is content
         with any that is loaded, and else loads neither. Raises InfinidocError if the collection was read with another
-        model, adapter or precision.
+        model, adapter or precision, or, `to_write`, made without what was asked for.
         """
+        if to_write and Store.exists(self.directory):
+            check(self.store, *self._made_with)
         return self._own.load(self._identity, to_write, to_remember, to_search)
 
     @property
@@ -197,32 +200,15 @@ class Collection:
         Raises InfinidocError if a path doesn't exist, another process is writing, the collection was renamed or removed
         since it was opened, or Ray fails; a file that can't be read is only reported, in `Summary.skipped`.
         """
-        from infinidoc.model.adapters import NONE
-        from infinidoc.model.addresses import untrained_head
-        from infinidoc.model.kernels import KERNELS
         from infinidoc.reading.ingest import ingest
 
         if changed is None:
             self.discover(paths, include, exclude, sync)  # complains before the model is loaded and anything is made
-        if self._wanted_memory and Store.exists(self.directory) and not self.store.identity.remembers:
-            raise InfinidocError(
-                "this collection was made without a compressive memory", "make another one: --collection NAME --memory"
-            )
         base = self.load(to_write=True)
         if not Store.exists(self.directory):
             if self._opened:
                 raise self._opened.gone()
-            adapter = self._own.adapter
-            head = (adapter.head() if adapter else None) or untrained_head(base)
-            name, digest = (adapter.card.reference, adapter.digest) if adapter else (NONE, "")
-            kernel = base.model.config.infini_kernel if self._wanted_memory else NO_KERNEL
-            if kernel != NO_KERNEL and not KERNELS[kernel].additive:
-                raise InfinidocError(
-                    f"the memory of the adapter {name} (kernel {kernel}) does not add up over documents",
-                    "ingest without --memory, or with another adapter",
-                )
-            identity = Identity(base.name, base.digest, name, digest, kernel, base.precision)
-            Store.create(self.directory, identity, head.tensors(), self._small_addresses).close()
+            make(self.directory, base, self._own.adapter, *self._made_with)
         with self._reader(base, engine) as reader:
             told = notify or (lambda progress: None)
             return ingest(self.store, base, reader, paths, include, exclude, sync, told, changed)

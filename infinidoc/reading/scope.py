@@ -53,7 +53,9 @@ class Scope:
         wanted = {kind.strip().lower().removeprefix(".") for kind in self.kinds}
         there = Counter(file.format for file in files)
         if unknown := sorted(wanted - there.keys()):
-            raise InfinidocError(f"no document of type {_said(unknown)} in this collection", _these(there))
+            raise InfinidocError(
+                f"no document of type {_said(unknown)} in this collection", f"its types are {_these(there)}"
+            )
         return [file for file in files if file.format in wanted]
 
     def _within(self, files: Sequence[HeldFile], directory: Path) -> list[HeldFile]:
@@ -68,7 +70,7 @@ class Scope:
         found = [file for file in files if fits(file.path)]
         if not found:
             folders = Counter(os.path.dirname(_shown(file.path)) or "." for file in files)
-            raise InfinidocError(f"no document matches {_said(self.within)}", _these(folders))
+            raise InfinidocError(f"no document matches {_said(self.within)}", f"they lie in {_these(folders)}")
         return found
 
     def _changed(self, files: Sequence[HeldFile]) -> list[HeldFile]:
@@ -142,4 +144,4 @@ def _these(there: Counter[str]) -> str:
     """What there is, in a line: the commonest first."""
     most = sorted(there.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
     named = ", ".join(f"{name} ({count:,})" for name, count in most)
-    return f"there are: {named}" + (f" and {len(there) - SHOWN:,} more" if len(there) > SHOWN else "")
+    return named + (f" and {len(there) - SHOWN:,} more" if len(there) > SHOWN else "")

@@ -88,8 +88,11 @@ class Questions:
 def gather(data: Path | None, rng: random.Random, notify: Callable[[str], None] = lambda what: None) -> Questions:
     """All questions there are, with near passages. `data` holds public ones as `<source>.jsonl.xz`; None: without them.
 
-    Raises InfinidocError for a file in `data` that isn't in that form.
+    Raises InfinidocError for a file in `data` that isn't in that form, or if there is none.
     """
+    public = sorted(data.glob("*.jsonl.xz")) if data else []
+    if data and not public:
+        raise InfinidocError(f"no questions in {data}", "they are files SOURCE.jsonl.xz (see the adapter's card)")
     questions = Questions()
     notify("questions that come with the package")
     for corpus, weight in ((xquad(held_out=False), 4.0), (written(), 1.0)):
@@ -97,7 +100,7 @@ def gather(data: Path | None, rng: random.Random, notify: Callable[[str], None] 
     for name, weight in (("office", 3.0), ("languages", 2.0), ("followups", 1.0)):
         _sets(questions, packaged(name), name, weight)
     _made(questions, rng)
-    for file in sorted(data.glob("*.jsonl.xz")) if data else []:
+    for file in public:
         notify(f"questions of {file.name}")
         try:
             with lzma.open(file, "rt", encoding="utf-8") as stream:

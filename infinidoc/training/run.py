@@ -90,6 +90,7 @@ def _work(
         torch.set_num_threads(max(1, torch.get_num_threads() // settings.processes))
         dist.init_process_group("gloo", init_method=where, rank=rank, world_size=settings.processes)
     base = loaded(model, precision)
+    check_layer(base, settings.first_layer)
     trainer = Trainer(base, settings, MAKERS, out, rank)
     try:
         trainer.train(notify)
@@ -135,14 +136,12 @@ def train_reader(
     """
     base = loaded(model, precision)
     out.mkdir(parents=True, exist_ok=True)
-    questions = gathered(out, data, lambda what: notify(what, 0, 1000))
     usual = reader.Settings(
         first_layer=address_layer(base.model), together=1 if base.device.type == "cuda" else reader.TOGETHER
     )
     chosen = replace(usual, **settings)
-    layers = len(base.model.get_decoder().layers)
-    if chosen.first_layer >= layers:
-        raise InfinidocError(f"{base.name} has {layers} layers", f"choose a first layer from 0 to {layers - 1}")
+    check_layer(base, chosen.first_layer)
+    questions = gathered(out, data, lambda what: notify(what, 0, 1000))  # takes minutes
     trainer = reader.Trainer(base, chosen, questions, out)
 
     trainer.train(lambda step: notify(told(step), *step.reached))
@@ -198,6 +197,16 @@ def train_write_gate(
 def kept_slots(out: Path) -> dict[str, Tensor]:
     """What an adapter has for slots already: factors and a write gate are made by commands of their own."""
     return load_file(out / SLOTS_FILE) if (out / SLOTS_FILE).exists() else {}
+
+
+def check_layer(base: BaseModel, first_layer: int) -> None:
+    """Raises InfinidocError for a model that has no such layer."""
+    layers = len(base.model.get_decoder().layers)
+    if first_layer >= layers:
+        raise InfinidocError(
+            f"{base.name} has {layers} layers, and training would begin at layer {first_layer}",
+            f"it must be from 0 to {layers - 1}",
+        )
 
 
 def told(step: loop.Step) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import lzma
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,18 @@ def test_a_reader_is_trained_into_an_adapter_and_its_collections_stay(tiny, tmp_
     assert card.reader_layer is not None
     assert adapters.load(card).digest == was
     assert json.loads(invoke("ask", "What does the Amalia carry?", "--json").stdout)["answer"]  # it can still be read
+
+
+def test_what_can_not_be_trained_is_said_in_a_line(tiny, tmp_path, quick):
+    (tmp_path / "empty").mkdir()
+    out = ("--out", tmp_path / "mine", "--model", tiny)
+    with pytest.raises(InfinidocError, match=r"no questions in .*empty: they are files"):
+        invoke("train", "reader", "--data", tmp_path / "empty", *out)
+    with pytest.raises(InfinidocError, match="has 3 layers, and training would begin at layer 3: it must be from 0"):
+        invoke("train", "reader", "--first-layer", 3, *out)
+    recipes.PARTS["memory"] = replace(recipes.PARTS["memory"], first_layer=8)  # as it is outside of tests
+    with pytest.raises(InfinidocError, match="has 3 layers, and training would begin at layer 8: it must be from 0"):
+        invoke("train", "memory", *out)
 
 
 def test_slots_are_trained_into_an_adapter_and_measured_and_its_collections_stay(tiny, tmp_path, quick):

@@ -134,6 +134,15 @@ def test_a_new_collection_has_a_memory_only_if_it_is_asked_for(run, docs):
         "make another one: --collection NAME --memory\n"
     )
     assert run("ingest", "docs")[0] == 0
+    assert run("ingest", "--small-addresses", "docs") == (
+        1,
+        "",
+        "infinidoc: this collection was made with addresses of 128 bytes: "
+        "make another one: --collection NAME --small-addresses\n",
+    )
+    assert run("ingest", "--small-addresses", "docs", "-c", "small")[0] == 0
+    assert run("ingest", "--small-addresses", "docs", "-c", "small")[0] == 0
+    assert run("ingest", "docs", "-c", "small")[0] == 0
     out = run("ingest", "--memory", "docs", "--collection", "new")[1]
     assert out.count("remembered") == out.count("compressive state") == 1
     assert "kernel          least_squares" in run("collections", "show", "new")[1]

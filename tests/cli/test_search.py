@@ -83,8 +83,8 @@ def test_what_can_not_be_searched_is_one_line(notes):
     for arguments, said in (
         (("search",), "no question"),
         (("search", "  "), "no question"),
-        (("search", "red?", "--in", "attic/*"), "no document matches attic/*: there are: docs (4)"),
-        (("ask", "red?", "--type", "pdf"), "no document of type pdf in this collection: there are: txt (3), md (1)"),
+        (("search", "red?", "--in", "attic/*"), "no document matches attic/*: they lie in docs (4)"),
+        (("ask", "red?", "--type", "pdf"), "no document of type pdf in this collection: its types are txt (3), md (1)"),
         (("ask", "red?", "--since", "yesterday"), "'yesterday' is no date: write it as 2024-05-31, 2024-05 or 2024"),
         (("chat", "--since", "2100"), "no document was changed since 2100-01-01"),
         (("search", "red?", "--since", ""), "'' is no date"),

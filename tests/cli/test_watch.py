@@ -6,11 +6,46 @@ import signal
 import subprocess
 import sys
 import time
+from queue import Empty, Queue
+from threading import Thread
 
 import pytest
 
 from infinidoc.memory.store import Store
 from tests.reading.test_watching import LONG, paths_in
+
+
+class Watching(subprocess.Popen):
+    """The process, and what it has printed; what has to come comes in time, or the test fails with what came."""
+
+    def __init__(self, command, **options):
+        super().__init__(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        self.lines, self.seen = Queue(), []
+        self.reading = Thread(target=self._read, daemon=True)
+        self.reading.start()
+
+    def _read(self):
+        for line in iter(self.stdout.readline, ""):
+            self.lines.put(line)
+        self.lines.put(None)
+
+    def line(self):
+        """The next line of stdout."""
+        try:
+            line = self.lines.get(timeout=LONG)
+        except Empty:
+            self.kill()
+            line = None
+        assert line is not None, f"printed {self.seen}, then nothing; stderr: {self.stderr.read()}"
+        self.seen.append(line)
+        return line
+
+    def end(self, how=signal.SIGTERM):
+        """Ends it: the exit code, what came after the last line, and stderr."""
+        self.send_signal(how)
+        self.wait(timeout=LONG)
+        self.reading.join(timeout=LONG)
+        return self.returncode, list(iter(self.lines.get_nowait, None)), self.stderr.read()
 
 
 @pytest.fixture
@@ -21,51 +56,46 @@ def start(tiny):
     def start(*arguments):
         command = [sys.executable, "-m", "infinidoc", "watch", *map(str, arguments)]
         environment = {**os.environ, "INFINIDOC_MODEL": str(tiny), "PYTHONWARNINGS": "ignore"}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        started.append(subprocess.Popen(command, env=environment, text=True, **pipes))
+        started.append(Watching(command, env=environment))
         return started[-1]
 
     yield start
     for process in started:
-        if process.poll() is None:
+        with process:  # waits, and closes its pipes
             process.kill()
-        process.communicate(timeout=LONG)
 
 
 def test_each_change_is_a_line(start, docs):
     process = start("docs", "-c", "watched")
-    lines = iter(process.stdout.readline, "")
-    assert next(lines) == "documents   3 added\n"
-    assert next(line for line in lines if line.startswith("kept"))
+    assert process.line() == "documents   3 added\n"
+    while not process.line().startswith("kept"):
+        pass
     (docs / "new.md").write_text("The Zephyr sank.")
-    assert next(lines) == "read docs/new.md\n"
+    assert process.line() == "read docs/new.md\n"
     (docs / "new.md").rename(docs / "a\x1b[31m.md")
-    assert next(lines) == "moved docs/new.md to docs/a\\x1b[31m.md\n"
+    assert process.line() == "moved docs/new.md to docs/a\\x1b[31m.md\n"
     (docs / "log-00.txt").write_text("The Zephyr was found.")
-    assert next(lines) == "replaced docs/log-00.txt\n"
+    assert process.line() == "replaced docs/log-00.txt\n"
     (docs / "log-01.txt").unlink()
-    assert next(lines) == "removed docs/log-01.txt\n"
+    assert process.line() == "removed docs/log-01.txt\n"
     (docs / "broken.pdf").write_bytes(b"%PDF-1.4 not really")
-    assert next(lines).startswith("skipped docs/broken.pdf: ")
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=LONG)
-    assert (process.returncode, out) == (0, "")
+    assert process.line().startswith("skipped docs/broken.pdf: ")
+    code, out, err = process.end(signal.SIGINT)
+    assert (code, out) == (0, [])
     assert err == "watching; Ctrl-C to end\nstopped: the same command goes on from there\n"
     assert paths_in() == {"log-00.txt", "log-02.txt", "a\x1b[31m.md"}
 
 
 def test_json_is_a_line_for_each_change(start, docs):
     process = start("docs", "--json", "-c", "watched")
-    lines = map(json.loads, iter(process.stdout.readline, ""))
-    began = next(lines)
+    began = json.loads(process.line())
     assert (began["what"], began["added"], began["collection"]["documents"]) == ("started", 3, 3)
     (docs / "new.md").write_text("The Zephyr sank.")
-    assert next(lines) == {"what": "read", "path": str(docs / "new.md"), "was": "", "reason": ""}
+    assert json.loads(process.line()) == {"what": "read", "path": str(docs / "new.md"), "was": "", "reason": ""}
     docs.rename(docs.with_name("elsewhere"))
-    assert next(lines) == {"what": "absent", "text": "docs is not there: its documents are kept"}
-    process.terminate()
-    out, err = process.communicate(timeout=LONG)
-    assert (process.returncode, out) == (0, "")
+    assert json.loads(process.line()) == {"what": "absent", "text": "docs is not there: its documents are kept"}
+    code, out, err = process.end()
+    assert (code, out) == (0, [])
     assert err == "stopped: the same command goes on from there\n"
 
 
@@ -73,17 +103,16 @@ def test_ended_in_the_middle_it_goes_on_from_there(start, docs, home):
     for number in range(100):
         (docs / f"more-{number:03}.txt").write_text(f"Ship {number} carries salt. " * 40)
     process = start("docs", "-c", "watched")
+    gives_up = time.monotonic() + LONG
     while not Store.exists(home / "collections" / "watched"):
         assert process.poll() is None
+        assert time.monotonic() < gives_up
         time.sleep(0.01)
-    process.terminate()
-    assert "stopped: the same command goes on from there" in process.communicate(timeout=LONG)[1]
-    assert process.returncode == 0
+    code, _, err = process.end()
+    assert (code, err.splitlines()[-1:]) == (0, ["stopped: the same command goes on from there"])
     process = start("docs", "-c", "watched")
-    assert next(iter(process.stdout.readline, "")).startswith("documents   ")
-    process.terminate()
-    process.communicate(timeout=LONG)
-    assert process.returncode == 0
+    assert process.line().startswith("documents   ")
+    assert process.end()[0] == 0
     assert paths_in() == set(os.listdir(docs))
 
 

@@ -59,7 +59,7 @@ def test_a_tensor_that_does_not_fit_is_called_so(store, monkeypatch):
     monkeypatch.setattr(files, "flush", full)
     with store.writing(), pytest.raises(Unwritable) as caught:
         new(store, "b", 2)
-    one_line(caught, "no space left", "make room")
+    one_line(caught, f"{store.directory} can't be written", "no space left", "make room")
     assert found(store) == {"a": {1}}
     assert not list(store.directory.glob(files.UNFINISHED))
 

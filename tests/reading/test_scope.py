@@ -109,9 +109,9 @@ def test_what_has_no_document_in_it_is_said_with_what_there_is(collection):
     for scope, what in (
         (
             Scope(within=("nowhere/*",)),
-            r"no document matches nowhere/\*: there are: docs \(4\), docs/old \(4\), docs/old/deep",
+            r"no document matches nowhere/\*: they lie in docs \(4\), docs/old \(4\), docs/old/deep",
         ),
-        (Scope(kinds=("pdf",)), r"no document of type pdf in this collection: there are: txt \(8\), md \(4\)"),
+        (Scope(kinds=("pdf",)), r"no document of type pdf in this collection: its types are txt \(8\), md \(4\)"),
         (Scope(since=date(2200, 1, 1)), "no document was changed since 2200-01-01: the latest on"),
         (Scope(within=("old/*.md",), kinds=("txt",)), "no document matches"),
         (Scope(within=("!",)), "can't understand"),

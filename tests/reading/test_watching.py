@@ -1,5 +1,6 @@
 """A real watcher with a tiny model on real files. Nothing waits for a time: only for what has to come."""
 
+import errno
 import os
 import shutil
 import threading
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from infinidoc import files
 from infinidoc.documents.discovery import roots_of
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.store import Store
@@ -375,6 +377,26 @@ def test_another_writer_is_waited_for(docs, watch, home, monkeypatch):
             assert "another process is writing" in told.told[-1].text
         told.until_changes(("read", "new.md"))
         assert told.notices == ["waiting"]  # once
+
+
+def test_a_full_disk_is_told_of_once_whatever_was_to_be_written(docs, watch, monkeypatch):
+    monkeypatch.setattr(watching, "AGAIN", 0.1)
+    tried = []
+
+    def full(handle):
+        tried.append(handle)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with watch(docs) as told:
+        with monkeypatch.context() as patched:
+            patched.setattr(files, "flush", full)
+            for text in ("The Zephyr sank.", "The Zephyr was found."):
+                (docs / "new.md").write_text(text)
+                told.until(lambda: told.notices == ["waiting"])
+                told.until(lambda before=len(tried): len(tried) > before + 2)
+            assert "make room" in told.told[-1].text
+        told.until_changes(("read", "new.md"))
+        assert told.notices == ["waiting"]
 
 
 def test_what_can_not_be_read_is_told_once(docs, watch):
