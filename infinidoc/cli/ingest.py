@@ -33,7 +33,7 @@ def ingest(
         typer.Option(
             help="What a new collection's documents are read in; default: INFINIDOC_PRECISION, or "
             "the faster of fp32 and bf16, which is measured once on each machine (see infinidoc models show). "
-            "int8 is faster still on a processor with VNNI, and rounds more."
+            "int8 is faster still, rounds more, and needs a processor with VNNI."
         ),
     ] = None,
     memory: Annotated[

@@ -50,6 +50,13 @@ def quantised(rows: Tensor) -> tuple[Tensor, Tensor]:
     return (exact * (1 / scale)).round_().to(torch.int8), scale
 
 
+def overflows() -> bool:
+    """Whether this processor's sums of int8 products do: see `Int8Linear`. Of the largest numbers they would be worth
+    nothing; of a text's they cost twice as much as all rounding (docs/measurements.md)."""
+    largest = torch.full((32, 32), LARGEST, dtype=torch.int8)
+    return bool((torch._int_mm(largest, largest) != 32 * LARGEST**2).any())
+
+
 def quantise(model: Model) -> None:
     """Puts an `Int8Linear` in place of every linear map in the model's layers, adapters merged. There is no way back.
 

@@ -79,6 +79,13 @@ class OwnModel:
                 )
             return identity.precision
         precision = self._wanted_precision or wanted()
+        if precision == INT8 and to_write:
+            from infinidoc.model.quantization import overflows
+
+            if overflows():
+                raise InfinidocError(
+                    "sums of int8 overflow on this processor, which has no VNNI", "leave int8 out, or choose fp32"
+                )
         if precision is None or (precision == INT8 and not to_write):
             path = ensure(model)
             return fastest(path, digest(path), choose_device())

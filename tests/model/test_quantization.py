@@ -7,7 +7,7 @@ from torch import nn
 from infinidoc.model import naive
 from infinidoc.model.attention import attach
 from infinidoc.model.base import load_base
-from infinidoc.model.quantization import Inputs, Int8Linear, quantise, quantised
+from infinidoc.model.quantization import Inputs, Int8Linear, overflows, quantise, quantised
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -40,6 +40,21 @@ def test_each_row_has_a_scale_of_its_own_and_zeros_stay_zeros():
     assert small.tolist() == [[64, -127, 32], [127, 1, -127], [0, 0, 0]]
     torch.testing.assert_close(small * scale, rows, rtol=0, atol=4.0)
     assert ((small * scale - rows).abs() <= scale / 2 + 1e-6).all()
+
+
+def test_sums_that_stop_at_sixteen_bits_overflow_and_exact_ones_do_not(monkeypatch):
+    def exact(a, b):
+        return a.int() @ b.int()
+
+    def in_pairs(a, b):
+        pairs = a.int().unflatten(1, (-1, 2))[:, None] * b.T.int().unflatten(1, (-1, 2))
+        return pairs.sum(-1).clamp(-(2**15), 2**15 - 1).sum(-1)
+
+    small = torch.full((32, 32), 90, dtype=torch.int8)
+    assert in_pairs(small, small).equal(exact(small, small))
+    for product, expected in ((exact, False), (in_pairs, True)):
+        monkeypatch.setattr(torch, "_int_mm", product)
+        assert overflows() is expected
 
 
 @pytest.mark.real

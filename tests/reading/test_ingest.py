@@ -13,6 +13,7 @@ import torch
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.addresses import ADDRESS_FILE_ROWS
 from infinidoc.model import encoding as encoding_module
+from infinidoc.model import quantization
 from infinidoc.model.addresses import untrained_head
 from infinidoc.model.attention import CompressiveMemory, attach
 from infinidoc.model.base import load_base
@@ -373,7 +374,26 @@ def test_a_collection_is_read_in_one_precision_and_asked_in_any(docs, tiny):
         Collection.open("half", precision="fp8")
 
 
-def test_documents_can_be_read_in_int8_and_are_asked_about_without(docs, tiny, monkeypatch):
+@pytest.fixture
+def exact_sums(monkeypatch):
+    """int8 as processors with VNNI have it."""
+    monkeypatch.setattr(torch, "_int_mm", lambda a, b: a.int() @ b.int())
+
+
+def test_a_new_collection_is_not_read_in_int8_where_sums_overflow(docs, tiny, monkeypatch, exact_sums):
+    with Collection.open("old", str(tiny), precision="int8") as old:
+        old.ingest([docs / "log-00.txt"])
+        monkeypatch.setattr(quantization, "overflows", lambda: True)
+        old.ingest([docs])  # goes on as it is
+        assert old.search("What does the Amalia carry?")
+    with (
+        Collection.open("new", str(tiny), precision="int8") as new,
+        pytest.raises(InfinidocError, match="sums of int8 overflow on this processor"),
+    ):
+        new.ingest([docs])
+
+
+def test_documents_can_be_read_in_int8_and_are_asked_about_without(docs, tiny, monkeypatch, exact_sums):
     with (
         Collection.open("small", str(tiny), precision="int8", memory=True) as small,
         Collection.open("exact", str(tiny), memory=True) as exact,
@@ -449,7 +469,7 @@ def test_a_segment_in_its_seat_gives_the_same_bits_whatever_is_beside_it(tiny, p
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_one_of_forty_files_of_mixed_length_is_taken_out_without_remainder(tmp_path, tiny, precision):
+def test_one_of_forty_files_of_mixed_length_is_taken_out_without_remainder(tmp_path, tiny, exact_sums, precision):
     """What is left is what the others gave: not one float32 step of any product is off."""
     docs = write_library(tmp_path / "docs", count=40, longest=60)
     with Collection.open("forty", str(tiny), precision=precision, memory=True) as collection:
