@@ -134,9 +134,6 @@ def slots(
     steps: Steps = None,
     minutes: Minutes = 0,
     length: Annotated[int | None, typer.Option(min=1024, help="Tokens of an excerpt; default: 1,536.")] = None,
-    sum: Annotated[
-        bool, typer.Option("--sum", help="Train gates, too, of a sum that keeps what leaves the slots.")
-    ] = False,
     seed: Seed = 0,
     precision: Precision = "auto",
     model: ModelOption = None,
@@ -160,7 +157,7 @@ def slots(
     fetch(model)
     settings = given(steps=steps, length=length)
     with progress() as show:
-        card = train_slots(model, out, data, show, precision, minutes=minutes, seed=seed, sum=sum, **settings)
+        card = train_slots(model, out, data, show, precision, minutes=minutes, seed=seed, **settings)
     done(card, json)
 
 

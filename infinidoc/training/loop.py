@@ -2,10 +2,9 @@
 checkpoints that resume."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,6 @@ from infinidoc.training import checkpoint
 from infinidoc.training.checkpoint import Reached
 
 WARM = 0.1  # of a run, until the learning rate is reached
-GATES = 30.0  # times the rate of LoRA factors: slower, they never move
 
 
 @dataclass(frozen=True)
@@ -49,35 +47,23 @@ class Step:
 
 
 class Run:
-    """A run of so many steps over a model that has its LoRA factors, with its checkpoint in `out`. `gates` are trained
-    beside them, by the names that an adapter has for them.
+    """A run of so many steps over a model that has its LoRA factors, with its checkpoint in `out`.
 
     A kind of run says what a step is: `_backward`.
     """
 
     CHECKPOINT = "checkpoint.safetensors"
 
-    def __init__(
-        self,
-        base: BaseModel,
-        settings: Settings,
-        steps: int,
-        out: Path,
-        gates: Mapping[str, nn.Parameter] = MappingProxyType({}),
-    ):
+    def __init__(self, base: BaseModel, settings: Settings, steps: int, out: Path):
         self.base, self.settings, self.steps, self.out = base, settings, steps, out
         self.rate = settings.rate
         self.parameters: dict[str, nn.Parameter] = {}
         for name, lora in loras(base.model):
             self.parameters[name + LORA_DOWN], self.parameters[name + LORA_UP] = lora.down, lora.up
-        groups = [{"params": list(self.parameters.values()), "times": 1.0}]
-        if gates:
-            groups.append({"params": list(gates.values()), "times": GATES})
-        self.parameters |= gates
         for parameter in self.parameters.values():
             parameter.requires_grad_(True)
         self.optimizer = torch.optim.AdamW(
-            groups,
+            list(self.parameters.values()),
             lr=settings.rate,
             betas=(0.9, 0.98),
             weight_decay=0.0,
@@ -113,7 +99,7 @@ class Run:
     def _advance(self) -> tuple[float, float | None, int]:
         warm, cool = min(1.0, (self.progress + 1 / self.steps) / WARM), max(0.02, 1 - self.progress)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * group["times"] * warm * cool
+            group["lr"] = self.rate * warm * cool
         if self.merged:
             self.merged.begin()
         outcome = self._backward()

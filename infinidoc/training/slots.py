@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from infinidoc.errors import InfinidocError
-from infinidoc.model.attention import CompressiveMemory, attach, attention_modules
+from infinidoc.model.attention import CompressiveMemory, attach
 from infinidoc.model.base import BaseModel
 from infinidoc.model.lora import add_lora
 from infinidoc.model.slots import KEEP
@@ -29,21 +29,18 @@ WAYS = (KEEP, ("attention",), ("late",))  # to choose which pairs stay
 DROPPED = 0.1  # of the steps are without a window
 TOGETHER = 1 / 3  # of a run, at its end
 SCORED = 512  # tokens of an excerpt whose predictions are compared
-GATE_BIAS, WRITE_BIAS = -4.0, 2.0
 SAVE_EVERY = 20  # steps
 DEVICE_TOKENS = {"cuda": 65_536, "cpu": 1_536}  # a step
 
 
 @dataclass(frozen=True)
 class Settings(loop.Settings):
-    """`length` of an excerpt, in tokens: two or more of the longest windows. `sum`: what leaves the slots goes into a
-    sum, and the gates in front of it are trained too."""
+    """`length` of an excerpt, in tokens: two or more of the longest windows."""
 
     rank: int = 16
     rate: float = 1e-3
     steps: int = 300
     length: int = 1536
-    sum: bool = False
 
 
 class Trainer(loop.Run):
@@ -67,10 +64,9 @@ class Trainer(loop.Run):
                 f"the window of {base.name} has {context:,} tokens", "choose a --length that fits into it"
             )
         torch.manual_seed(settings.seed)
-        layers = len(base.model.get_decoder().layers)
-        attach(base.model, first_layer=0 if settings.sum else layers)
+        attach(base.model, first_layer=len(base.model.get_decoder().layers))
         add_lora(base.model, settings.rank)
-        super().__init__(base, settings, settings.steps, out, opened(base) if settings.sum else {})
+        super().__init__(base, settings, settings.steps, out)
         self.books = books.longer_than(settings.length)
         self.rows = max(1, DEVICE_TOKENS.get(base.device.type, DEVICE_TOKENS["cpu"]) // settings.length)
 
@@ -112,17 +108,3 @@ class Trainer(loop.Run):
         found = head(hidden).float().log_softmax(-1)
         right = (found.argmax(-1) == truth.argmax(-1)).float().mean().item()
         return F.kl_div(found, truth, reduction="sum", log_target=True) / truth[..., 0].numel(), right
-
-
-def opened(base: BaseModel) -> dict[str, nn.Parameter]:
-    """The gates of every layer's sum, and what is written into it, by their names in an adapter. They begin as nearly
-    closed as still has a gradient."""
-    found = {}
-    for index, module in enumerate(attention_modules(base.model)):
-        with torch.no_grad():
-            module.infini.gate_bias.fill_(GATE_BIAS)
-            module.infini.write_bias.fill_(WRITE_BIAS)
-        for name, parameter in module.infini.named_parameters():
-            if not name.startswith("keep"):  # which pairs stay is nothing that gradients reach
-                found[f"layers.{index}.infini.{name}"] = parameter
-    return found

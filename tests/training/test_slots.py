@@ -148,38 +148,6 @@ def test_both_stages_learn(tiny, library, tmp_path, monkeypatch):
     assert steps[-1].progress == 1
 
 
-def test_gates_of_the_sum_are_trained_where_that_is_wanted(tiny, library, tmp_path, monkeypatch):
-    monkeypatch.setattr(slots, "WINDOWS", (8,))
-    monkeypatch.setattr(slots, "SIZES", (4,))  # most of a text leaves them
-    run = trainer(tiny, library, tmp_path / "part", sum=True)
-    before = {name: p.detach().clone() for name, p in run.parameters.items() if ".infini." in name}
-    assert {name.split(".infini.")[1] for name in before} == {
-        "gate_bias",
-        "gate_weight",
-        "write_bias",
-        "write_weight",
-        "ridge_bias",
-    }
-    run.train()
-    assert all(not torch.equal(tensor, run.parameters[name]) for name, tensor in before.items())
-    again = trainer(tiny, library, tmp_path / "part", sum=True)
-    again.resume()
-    assert all(torch.equal(again.parameters[name], parameter) for name, parameter in run.parameters.items())
-    about = {"model": "tiny", "model_digest": run.base.digest, "first_layer": 0, "parts": "slots"}
-    adapters.save(tmp_path / "part", run.tensors(), about, adapters.SLOTS_FILE)
-    base, _ = load(str(tiny), str(tmp_path / "part"), slots=True)
-    said = []
-    for model in (run.base.model, base.model):
-        memory = CompressiveMemory(model, slots=4)
-        for segment in words(1, 64).split(16, 1):
-            logits = model(segment, past_key_values=memory).logits
-            memory.fold()
-        assert memory.state is not None
-        said.append(logits)
-    torch.testing.assert_close(said[1], said[0], rtol=0.05, atol=0.05)  # kept in bfloat16
-    assert not any(".infini." in name for name in trainer(tiny, library, tmp_path / "other").parameters)
-
-
 def test_an_interrupted_run_ends_as_if_it_had_not_been(tiny, library, tmp_path):
     whole, halved = (trainer(tiny, library, tmp_path / name) for name in ("whole", "halved"))
     whole.train()
