@@ -33,9 +33,9 @@ def mcp(
     """Let agents look into collections, over the Model Context Protocol.
 
     An agent starts this command and speaks with it over standard input and output; the README says how to tell it to.
-    It gets four tools, which change nothing: search, ask, read and list_documents. With --http agents connect to a
-    server that runs already, at /mcp: only those of this machine, unless --host says otherwise; then they need a token,
-    that of INFINIDOC_TOKEN or one that is printed. It needs infinidoc[mcp].
+    It gets five tools, which change nothing: search, ask, summarize, read and list_documents. With --http agents
+    connect to a server that runs already, at /mcp: only those of this machine, unless --host says otherwise; then
+    they need a token, that of INFINIDOC_TOKEN or one that is printed. It needs infinidoc[mcp].
 
     Examples:
 

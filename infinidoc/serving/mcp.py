@@ -36,6 +36,7 @@ from infinidoc.serving.library import PROJECT, Library, shown
 from infinidoc.serving.mcp_shapes import (
     Answered,
     CollectionName,
+    DocumentName,
     Documents,
     In,
     Listed,
@@ -55,7 +56,8 @@ ALIVE = 1.0  # seconds between two signs of life
 
 INSTRUCTIONS = f"""Looks into the user's own documents, which infinidoc has read. `search` finds passages; `read` shows
 a page, or more of what surrounds a passage; `ask` has a small local model answer in a few words, with the sentences
-that it read: check those; `list_documents` says what there is. Cite the document and the place. {QUOTED}"""
+that it read: check those; `summarize` gives the main points of a document; `list_documents` says what there is. Cite
+the document and the place. {QUOTED}"""
 
 T = TypeVar("T")
 
@@ -108,32 +110,39 @@ class Tools:
         def work(say: Callable[[str], None]) -> Answer:
             return opened.ask(question, on_text=say, reader=reader, long=long, scope=scope)
 
-        answer = await _working(context, "answering", work)
-        sources = _passages(answer.sources, opened, TOTAL // 20)
-        sentences = [
-            Sentence(text=shortened(one.text, TOTAL // 10), document=sources[one.source].document, place=one.place)
-            for one in answer.quotes
-        ]
-        found = Answered(
-            collection=called,
-            answer=answer.text,
-            answered=answer.answered,
-            verbatim=answer.verbatim,
-            sentences=sentences,
-            sources=sources,
-            unread=[shortened(note, 300) for note in answer.notes[:10]],
-        )
-        quoted = Quoting()
-        read = [f"Read from {name(one.document)}, {name(one.place)}:\n{quoted(one.text)}" for one in sentences]
-        warning = "Not all of these words stand in the documents: check them." if answer.verbatim is False else ""
-        unread = "Not read: " + "; ".join(map(name, found.unread)) if found.unread else ""
-        sources_ = ["Sources. " + QUOTED] * bool(sources) + _shown(sources, quoted)
-        return _result(found, f"The answer:\n{quoted(answer.text)}", warning, *read, *sources_, unread)
+        return _answered(called, opened, await _working(context, "answering", work))
+
+    async def summarize(
+        self,
+        context: Context,
+        document: DocumentName,
+        collection: CollectionName = None,
+        question: Annotated[
+            str | None, Field(description="What is asked of all of it: how it ends, say. Default: its main points.")
+        ] = None,
+    ) -> Annotated[CallToolResult, Answered]:
+        """Gives the main points of one of the user's documents, in its own sentences, from its start to its end. It is
+        read from start to end the first time, which takes a minute for twenty pages or so."""
+        from infinidoc.reading.whole_documents import WholeDocuments
+
+        called = self._called(collection)
+        opened, turn = self._library.to_ask(called), self._library.models.turn
+
+        def work(say: Callable[[str], None]) -> Answer:
+            def reached(_: object) -> None:
+                with turn.of_others():  # a book takes long, and others have short questions
+                    say("")
+
+            with turn:
+                whole = WholeDocuments(opened, [_one(opened, document).path], notify=reached)
+                return whole.ask(question, on_text=say) if question else whole.summarize(on_text=say)
+
+        return _answered(called, opened, await _working(context, "reading the document", work))
 
     async def read(
         self,
         context: Context,
-        document: Annotated[int | str, Field(description="Its document_id, or its name or path.")],
+        document: DocumentName,
         collection: CollectionName = None,
         place: Annotated[str | None, Field(max_length=500, description='A place in it: "page 3", "line 120".')] = None,
         start: Annotated[int | None, Field(ge=0, description="Of a passage; alone: read on from here.")] = None,
@@ -248,7 +257,7 @@ def create(library: Library) -> Server:
     server = Server("infinidoc", version=version("infinidoc"), instructions=INSTRUCTIONS, log_level="WARNING")
     looks = ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=False)
     tools = Tools(library)
-    for tool in (tools.search, tools.ask, tools.read, tools.list_documents):
+    for tool in (tools.search, tools.ask, tools.summarize, tools.read, tools.list_documents):
         server.add_tool(_offered(tool), annotations=looks)
     return server
 
@@ -324,6 +333,29 @@ def _one(collection: Collection, document: int | str) -> StoredDocument:
         some = ", ".join(f"{one.id} {name(shown(one.path, collection.directory))}" for one in found[:5])
         raise InfinidocError(f"{len(found)} documents are called so", f"name one by its document_id: {some}")
     return found[0]
+
+
+def _answered(called: str, opened: Collection, answer: Answer) -> CallToolResult:
+    sources = _passages(answer.sources, opened, TOTAL // 20)
+    sentences = [
+        Sentence(text=shortened(one.text, TOTAL // 10), document=sources[one.source].document, place=one.place)
+        for one in answer.quotes
+    ]
+    found = Answered(
+        collection=called,
+        answer=answer.text,
+        answered=answer.answered,
+        verbatim=answer.verbatim,
+        sentences=sentences,
+        sources=sources,
+        unread=[shortened(note, 300) for note in answer.notes[:10]],
+    )
+    quoted = Quoting()
+    read = [f"Read from {name(one.document)}, {name(one.place)}:\n{quoted(one.text)}" for one in sentences]
+    warning = "Not all of these words stand in the documents: check them." if answer.verbatim is False else ""
+    unread = "Not read: " + "; ".join(map(name, found.unread)) if found.unread else ""
+    sources_ = ["Sources. " + QUOTED] * bool(sources) + _shown(sources, quoted)
+    return _result(found, f"The answer:\n{quoted(answer.text)}", warning, *read, *sources_, unread)
 
 
 def _passages(sources: list[Source], collection: Collection, characters: int) -> list[Passage]:

@@ -9,6 +9,7 @@ from infinidoc.serving.excerpts import QUOTED
 CollectionName = Annotated[
     str | None, Field(max_length=200, description="A collection; list_documents names them. Default: the first.")
 ]
+DocumentName = Annotated[int | str, Field(description="Its document_id, or its name or path.")]
 In = Annotated[
     list[str], Field(alias="in", max_length=100, description='Only files that match one of these: "mail/", "*.pdf".')
 ]

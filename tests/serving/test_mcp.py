@@ -6,7 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import anyio
 import httpx2
@@ -14,10 +17,12 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
+from infinidoc.reading import through
 from infinidoc.reading.collection import Collection
 from infinidoc.serving.library import Library
 from infinidoc.serving.mcp import create
 from tests.reading.library import without_threshold, write_library
+from tests.reading.test_through import text_of
 
 LONG = 120.0
 HELLO = {
@@ -115,7 +120,7 @@ def test_tools_say_what_they_are(connect_to_process, mode):
     async def run():
         async with connect_to_process(mode) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-            assert tools.keys() == {"search", "ask", "read", "list_documents"}
+            assert tools.keys() == {"search", "ask", "summarize", "read", "list_documents"}
             for tool in tools.values():
                 assert tool.annotations.read_only_hint
                 assert tool.description
@@ -169,6 +174,62 @@ def test_ask_answers_with_sources(connect):
             assert found["sources"][0]["document"] in text
 
     anyio.run(run)
+
+
+def test_a_document_is_summed_up_in_its_own_sentences(connect, docs):
+    async def run():
+        async with connect() as client:
+            (docs / "log-03.txt").write_text(text_of(60))
+            with Collection.open(None) as collection:
+                collection.ingest([docs])
+            text, found = await call(client, "summarize", document="log-03.txt")
+            assert found["answered"]
+            assert len(found["sentences"]) > 1
+            for sentence in found["sentences"]:
+                assert sentence["document"] == "docs/log-03.txt"
+                assert " ".join(sentence["text"].split()) in found["answer"]
+            assert found["answer"] in text
+            assert {source["document"] for source in found["sources"]} == {"docs/log-03.txt"}
+            question = "How often is the word carries used?"
+            counted = (await call(client, "summarize", document="log-03.txt", question=question))[1]
+            times = (docs / "log-03.txt").read_text().count("carries")
+            assert times > 1
+            assert counted["answer"].startswith(f'"carries" stands {times} times')
+            assert "no document" in await refused(client, "summarize", document="log-09.txt")
+
+    anyio.run(run)
+
+
+def test_others_are_answered_while_a_document_is_read(connect, monkeypatch):
+    begun, order, further = threading.Event(), [], through._further
+
+    def noting(owner, method):
+        was = getattr(owner, method)
+
+        def noted(*arguments, **options):
+            result = was(*arguments, **options)
+            order.append(method)
+            return result
+
+        monkeypatch.setattr(owner, method, noted)
+
+    def slow(*arguments):
+        begun.set()
+        time.sleep(0.5)  # until the other one waits
+        return further(*arguments)
+
+    monkeypatch.setattr(through, "_further", slow)
+    noting(Collection, "_find")
+    noting(through.Store, "keep_memory")
+
+    async def run():
+        async with connect() as client, anyio.create_task_group() as group:
+            group.start_soon(partial(call, client, "summarize", document="log-00.txt"))
+            await anyio.to_thread.run_sync(begun.wait)
+            await call(client, "search", question="Which ship carries salt?")
+
+    anyio.run(run)
+    assert order == ["_find", "keep_memory"]
 
 
 def test_scopes_and_collections(connect):
