@@ -14,7 +14,7 @@ The first four pairs, which attention rests on, and the most recent, half of all
 `keep` to say; each name in it has an equal share of the room:
     attention   received so far, summed over all queries of the KV head's group, segment after segment (as H2O,
                 2306.14048); what was received earlier counts half as much with every segment
-    sampled     the same, summed over 32 queries that are spread evenly over each segment, and scaled up
+    sampled     the same, summed over 16 queries that are spread evenly over each segment, and scaled up
     late        received from the segment's last 128 queries alone: one block of the matrix (as SnapKV, 2404.14469)
     learnt      what a write gate foresees from the token's hidden state (as KVzap, 2601.07891): no attention is needed
     residual    how badly least squares over all candidates gives the value back: what a sum can't hold (as LoLA,
@@ -43,7 +43,7 @@ SINKS = 4
 DECAY = 0.5  # of attention received, with every segment
 LATE = 128  # queries
 BLOCK = 64  # queries that attend, or are looked at, together: behind slots their scores stay in a core's own cache
-SAMPLED = 32  # queries of a segment
+SAMPLED = 16  # queries of a segment
 WAYS = ("attention", "sampled", "late", "learnt", "residual", "recent")
 KEEP = ("sampled", "residual")  # beside the recent half: what serves both going on with a text and asking for a fact
 RIDGE = 0.1  # of the least squares, on keys of length 1
@@ -76,6 +76,8 @@ class Slots:
     @classmethod
     def side_by_side(cls, parts: Sequence["Slots"]) -> "Slots":
         """The pairs of all parts, one part behind the other: as many as all have together."""
+        if len(parts) == 1:
+            return parts[0]
         columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(cls)}
         return cls(**{name: torch.cat(column, 1 if name == "present" else 2) for name, column in columns.items()})
 
@@ -233,7 +235,8 @@ class LayerSlots:
 
     def attention(self, keys: Tensor, present: Tensor, counting: Tensor) -> Tensor:
         """What pairs with these rotated keys receive from the recorded queries (see `received`)."""
-        return received(torch.cat(self._queries, 2), keys, present, counting, self._scale, self._sliding)
+        queries = self._queries[0] if len(self._queries) == 1 else torch.cat(self._queries, 2)
+        return received(queries, keys, present, counting, self._scale, self._sliding)
 
 
 NO_SLOTS = LayerSlots(0, WAYS[:1], lambda positions, dtype: None)
@@ -291,7 +294,8 @@ def sampled(present: Tensor) -> Tensor:
 @torch.no_grad()
 def residual(pairs: Slots) -> Tensor:
     """How far from its value is what least squares over all pairs gives for each one's key: (B, K, S)."""
-    keys, values = F.normalize(pairs.keys.float(), dim=-1) * pairs.present[:, None, :, None], pairs.values.float()
+    keys, values = pairs.keys.float(), pairs.values.float()
+    keys = keys * (pairs.present[:, None] / keys.norm(dim=-1).clamp(min=1e-12))[..., None]  # of length 1
     factor = torch.linalg.cholesky(keys.mT @ keys + RIDGE * torch.eye(keys.shape[-1], device=keys.device))
     return (keys @ torch.cholesky_solve(keys.mT @ values, factor) - values).norm(dim=-1)
 

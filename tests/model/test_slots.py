@@ -182,7 +182,7 @@ def test_the_first_and_the_last_stay_and_the_others_by_their_score():
 
 
 def test_attention_received_long_ago_counts_less(tiny):
-    model, segments = open_model(tiny), words((0, 60)).split([20, 20, 20], 1)
+    model, segments = open_model(tiny), words((0, 45)).split([15, 15, 15], 1)
     received = []
     for keep in (("attention",), ("sampled",)):
         memory, forgetful = (CompressiveMemory(model, slots=64, keep=keep) for _ in range(2))
@@ -194,13 +194,13 @@ def test_attention_received_long_ago_counts_less(tiny):
         for each in (memory, forgetful):
             tell(model, each, *segments[1:])
         for own, other, first in zip(memory.slots, forgetful.slots, earlier, strict=True):
-            torch.testing.assert_close(own.received[..., :20], other.received[..., :20] + first / 4)
+            torch.testing.assert_close(own.received[..., :15], other.received[..., :15] + first / 4)
         received.append(torch.stack([slots.received for slots in memory.slots]))
     torch.testing.assert_close(*received)  # of so few tokens, every one is asked
 
 
 def test_few_of_many_queries_say_what_all_would(tiny):
-    """Of 200 queries 32 are asked, evenly; what they say is scaled up to all."""
+    """Of 200 queries 16 are asked, evenly; what they say is scaled up to all."""
     model, totals = open_model(tiny), []
     for keep in (("attention",), ("sampled",)):
         memory = CompressiveMemory(model, slots=256, keep=keep)
@@ -209,9 +209,9 @@ def test_few_of_many_queries_say_what_all_would(tiny):
     exact, estimated = totals
     torch.testing.assert_close(estimated.sum(-1), exact.sum(-1))
     counts = sampled(torch.tensor([[True] * 100, [False] * 60 + [True] * 40]))
-    assert (counts > 0).sum(-1).tolist() == [32, 32]
+    assert (counts > 0).sum(-1).tolist() == [16, 16]
     torch.testing.assert_close(counts.sum(-1), torch.tensor([100.0, 40.0]))
-    assert counts[:, -1].tolist() == [100 / 32, 40 / 32]
+    assert counts[:, -1].tolist() == [100 / 16, 40 / 16]
 
 
 def test_what_leaves_the_slots_goes_into_the_sum(tiny):
