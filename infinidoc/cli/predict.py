@@ -1,6 +1,7 @@
 """`infinidoc predict`."""
 
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -78,7 +79,7 @@ def gather(texts: list[str], file: Path | None, column: str) -> list[str]:
     for text in texts:
         if text == "-":
             wanted += given.lines()
-        elif tables.is_table(Path(text)) and not any(map(str.isspace, text)):
+        elif _is_path(text):
             wanted += [row.values[0] for row in tables.read(Path(text), [column])]
         else:
             wanted.append(given.argument(text))
@@ -87,6 +88,14 @@ def gather(texts: list[str], file: Path | None, column: str) -> list[str]:
     if not wanted:
         raise InfinidocError("no text", 'give one: infinidoc predict "…"')
     return wanted
+
+
+def _is_path(text: str) -> bool:
+    """Whether a file is meant: one that ends as tables do, or is there, be it no table."""
+    from infinidoc.manyshot import tables
+
+    named = Path(text).suffix and not any(map(str.isspace, text))
+    return bool(named) and (tables.is_table(Path(text)) or os.path.isfile(text))
 
 
 class Lines:

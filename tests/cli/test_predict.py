@@ -84,7 +84,9 @@ def test_generated_text(run):
 
 
 def test_mistakes(learnt):  # noqa: F811
+    Path("notes.txt").write_text("The green book.")
     for arguments, message in {
+        ("predict", "--task", "things", "notes.txt"): "notes.txt is no table: known by their endings",
         ("predict", "--task", "nothing", "a"): "there is no task nothing: there are: things",
         ("predict", "--task", "things"): "no text: give one",
         ("predict", "--task", "things", "gone.csv"): "there is no file gone.csv",

@@ -154,6 +154,7 @@ BAD = {
     "HTML": (reply("<html><title>Router</title>", kind="text/html"), foreign("<html><title>Router</title>")),
     "nothing": (reply(""), foreign("nothing")),
     "other JSON": (reply('{"hello": 1}'), foreign('{"hello": 1}')),
+    "choices that are none": (reply('{"choices": "x"}'), foreign('{"choices": "x"}')),
     "a list": (reply("[1]"), foreign("[1]")),
     "half JSON": (
         reply('{"choices": [{"mess'),

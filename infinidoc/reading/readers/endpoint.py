@@ -216,7 +216,7 @@ class Endpoint:
             raise self._foreign(_short(text))
         if found.get("error"):
             raise ReaderError(f"the reader at {self._where} failed ({_complaint(found)})", "see its log")
-        if "choices" not in found:
+        if "choices" not in found or not isinstance(found["choices"], list | None):
             raise self._foreign(_short(text))
         return found
 
