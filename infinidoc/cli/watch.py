@@ -31,7 +31,7 @@ def watch(
 ) -> None:
     """Keep a collection in step with files and directories, until Ctrl-C.
 
-    Begins like ingest --sync. Then what is saved is read within seconds, what is moved keeps its place in the memory,
+    Begins like ingest --sync. Then what is saved is read within seconds, what is moved keeps its addresses,
     and what is deleted goes; a line says so. Files that are still being written are waited for. A path that is not
     there, such as a drive that isn't mounted, keeps its documents. On network drives, what other machines change is
     seen within half a minute.

@@ -190,8 +190,8 @@ class Collection:
     ) -> "Summary":
         """Reads files, directories and globs into the collection; "-" is standard input.
 
-        In two passes: after the first they can be asked about, also from other processes; the second reads them into
-        the compressive memory, can be cut short, and is taken up by the next `ingest`.
+        They can then be asked about, also from other processes. Of a collection with a compressive memory that is the
+        first of two passes: the second fills it, can be cut short, and is taken up by the next `ingest`.
 
         Unchanged files are passed over, changed ones replaced; `sync` also drops what is gone from the disk. Where
         `changed` paths (absolute) are given, only files at or below them are looked at, which may be gone.
