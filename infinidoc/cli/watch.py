@@ -15,9 +15,10 @@ from infinidoc.cli.options import CollectionOption, JsonOption
 from infinidoc.cli.progress import Show, progress
 
 if TYPE_CHECKING:
+    from infinidoc.reading.changes import Change
     from infinidoc.reading.collection import Collection
     from infinidoc.reading.summary import IngestProgress
-    from infinidoc.reading.watching import Change, Step
+    from infinidoc.reading.watching import Step
 
 SHOWN_CHANGES = 20  # of those that come at once
 

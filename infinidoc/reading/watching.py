@@ -20,6 +20,7 @@ from infinidoc.documents.discovery import STDIN, Root, Skipped, is_among, is_pas
 from infinidoc.errors import InfinidocError, Unwritable
 from infinidoc.memory.records import StoredFile
 from infinidoc.memory.store import Store
+from infinidoc.reading.changes import Change, changes_between
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.summary import IngestProgress, Stopped, Summary
 
@@ -41,17 +42,6 @@ MOMENT = 1  # milliseconds that the system gets to tell of changes
 STORM = 1_000  # changes at once: the system may have told of more than it could keep
 
 Mark = tuple[int, int, int, int]  # device, inode, time of change in ns, bytes: while they stay, so does the file
-
-
-@dataclass(frozen=True)
-class Change:
-    """What was done about the file at `path`: it was read, or read instead of what it held before; it was moved there
-    from where it `was`, or is a copy of that; it is gone; it could not be read, or not all of it, for a `reason`."""
-
-    what: Literal["read", "replaced", "moved", "copied", "removed", "skipped", "noted"]
-    path: str
-    was: str = ""
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -363,25 +353,6 @@ class Watcher:
         self._listen()
         self._next_listening = time.monotonic() + (RESTS if self._pending else LISTEN)
         return bool(self._rested())
-
-
-def changes_between(before: Mapping[str, StoredFile], after: Mapping[str, StoredFile]) -> list[Change]:
-    """What was done about files. One that was moved holds what another one held that is gone."""
-    held: dict[str, list[str]] = {}
-    for path, file in before.items():
-        held.setdefault(file.digest, []).append(path)
-    changes, moved = [], set()
-    for path, file in after.items():
-        if path in before:
-            if before[path].digest != file.digest:
-                changes.append(Change("replaced", path))
-        elif others := held.get(file.digest):
-            was = next((other for other in others if other not in after and other not in moved), "")
-            moved.add(was)
-            changes.append(Change("moved" if was else "copied", path, was or others[0]))
-        else:
-            changes.append(Change("read", path))
-    return changes + [Change("removed", path) for path in before if path not in after and path not in moved]
 
 
 def _as_given(path: str, given: Mapping[str, str]) -> str:

@@ -15,8 +15,9 @@ from infinidoc.errors import InfinidocError
 from infinidoc.memory.store import Store
 from infinidoc.model import encoding
 from infinidoc.reading import watching
+from infinidoc.reading.changes import Change, changes_between
 from infinidoc.reading.collection import Collection
-from infinidoc.reading.watching import Change, Notice, Step, Watcher, changes_between
+from infinidoc.reading.watching import Notice, Step, Watcher
 from tests.reading.library import content, sentence, write_library
 
 LONG = 120.0  # seconds after which what has to come won't come any more
