@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -34,6 +35,12 @@ def home(tmp_path, monkeypatch):
 def one_thread():
     """Tiny tensors only lose time to threads, and two test runs at once would collapse."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """Tests that a shell runs in the background ignore SIGINT, and so would the processes that they start and end."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -47,11 +47,12 @@ def test_sums_that_stop_at_sixteen_bits_overflow_and_exact_ones_do_not(monkeypat
         return a.int() @ b.int()
 
     def in_pairs(a, b):
-        pairs = a.int().unflatten(1, (-1, 2))[:, None] * b.T.int().unflatten(1, (-1, 2))
-        return pairs.sum(-1).clamp(-(2**15), 2**15 - 1).sum(-1)
+        """As AVX2 multiplies: a made unsigned, sums of two products held in sixteen bits."""
+        pairs = (a.int() + 128).unflatten(1, (-1, 2))[:, None] * b.T.int().unflatten(1, (-1, 2))
+        return pairs.sum(-1).clamp(-(2**15), 2**15 - 1).sum(-1) - 128 * b.int().sum(0)
 
-    small = torch.full((32, 32), 90, dtype=torch.int8)
-    assert in_pairs(small, small).equal(exact(small, small))
+    largest, seven_bits = (torch.full((32, 32), value, dtype=torch.int8) for value in (127, 63))
+    assert in_pairs(largest, seven_bits).equal(exact(largest, seven_bits))
     for product, expected in ((exact, False), (in_pairs, True)):
         monkeypatch.setattr(torch, "_int_mm", product)
         assert overflows() is expected
