@@ -174,8 +174,8 @@ class LogEntry:
 
 
 class MemoryKey(NamedTuple):
-    """Who has read a document from start to end: digests of model and adapter ("" without one), and how many slots it
-    has, chosen by what."""
+    """Who has read a document from start to end: digests of model and adapter ("" without one), and the rule of its
+    slots (`slots.rule`)."""
 
     model: str
     adapter: str

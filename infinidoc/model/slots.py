@@ -46,6 +46,7 @@ BLOCK = 64  # queries that attend, or are looked at, together: behind slots thei
 SAMPLED = 16  # queries of a segment
 WAYS = ("attention", "sampled", "late", "learnt", "residual", "recent")
 KEEP = ("sampled", "residual")  # beside the recent half: what serves both going on with a text and asking for a fact
+VERSION = "half of them recent"  # of the rule: another one where `choose`, a score or a number here chooses other pairs
 RIDGE = 0.1  # of the least squares, on keys of length 1
 PREFIX = "slots."
 
@@ -240,6 +241,11 @@ class LayerSlots:
 
 
 NO_SLOTS = LayerSlots(0, WAYS[:1], lambda positions, dtype: None)
+
+
+def rule(size: int, keep: Sequence[str]) -> str:
+    """What slots are chosen by, to be written down beside what is kept of them: pairs of another rule are stale."""
+    return f"{size} by {' and '.join(keep)}, {VERSION}"
 
 
 def turn_of(decoder: Any, layer: int) -> Turn:

@@ -21,7 +21,7 @@ from infinidoc.model.base import BaseModel
 from infinidoc.model.decoding import read
 from infinidoc.model.encoding import add
 from infinidoc.model.loading import merged
-from infinidoc.model.slots import KEEP, Slots
+from infinidoc.model.slots import KEEP, Slots, rule
 from infinidoc.reading.answers import display
 
 SLOTS = 256
@@ -80,7 +80,7 @@ def _read(
     progress: ReadingProgress,
     notify: Callable[[ReadingProgress], None],
 ) -> CompressiveMemory:
-    key = MemoryKey(base.digest, merged(base), f"{SLOTS} by {' and '.join(KEEP)}, half of them recent")
+    key = MemoryKey(base.digest, merged(base), rule(SLOTS, KEEP))
     memory = CompressiveMemory(base.model, slots=SLOTS, keep=KEEP)
     rows, kept = store.passages(document.id), store.memory_of(document.id, key)
     end = saved = kept.end if kept else 0

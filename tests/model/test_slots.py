@@ -12,7 +12,7 @@ from infinidoc.model import naive
 from infinidoc.model.attention import CompressiveMemory, attach, attention_modules
 from infinidoc.model.base import load_base
 from infinidoc.model.decoding import generate, go_on, read
-from infinidoc.model.slots import choose, sampled
+from infinidoc.model.slots import DECAY, KEEP, LATE, RIDGE, SAMPLED, SINKS, choose, rule, sampled
 from tests.tiny import FAMILIES, tiny_model
 
 WORDS = torch.arange(3, 400)
@@ -179,6 +179,18 @@ def test_the_first_and_the_last_stay_and_the_others_by_their_score():
     assert stay([score], 3) == [0, 1, 2]
     present[:, 5:] = False
     assert stay([score], 12) == [*range(33, 40), 0, 1, 2, 3, 4]  # what isn't there comes first
+
+
+def test_the_rule_has_another_version_wherever_it_chooses_other_pairs():
+    """What was kept by a rule that has changed would be read as if it were of this one. So a change that fails here
+    gives `VERSION` another text, and puts what belongs to that here."""
+    chosen = choose([*(step * torch.arange(64.0)[None, None] % 64 for step in (37, 11))], torch.ones(1, 64).bool(), 20)
+    numbers = (SINKS, DECAY, LATE, SAMPLED, RIDGE)
+    assert (rule(256, KEEP), numbers, chosen[..., -20:].flatten().tolist()) == (
+        "256 by sampled and residual, half of them recent",
+        (4, 0.5, 128, 16, 0.1),
+        [0, 1, 2, 3, 12, 19, 23, 29, 38, 52, *range(54, 64)],
+    )
 
 
 def test_attention_received_long_ago_counts_less(tiny):

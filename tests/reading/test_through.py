@@ -8,6 +8,7 @@ import torch
 
 from infinidoc.memory.places import Place
 from infinidoc.memory.records import PassageRow
+from infinidoc.model import slots
 from infinidoc.reading import through
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.through import parts, read_documents, side_by_side
@@ -95,6 +96,19 @@ def test_a_document_is_read_once_and_its_memory_goes_with_it(collection):
     collection.remove([long])
     assert files(collection) == []
     assert collection.store._query("SELECT * FROM memories") == []
+
+
+def test_what_was_kept_is_known_by_the_rule_of_its_slots(collection, monkeypatch):
+    base, long = collection.load(), named(collection, "long.txt")
+    read_documents(collection.store, base, [long])
+    as_ever = "32 by sampled and residual, half of them recent"  # as collections have had it since slots are chosen so
+    assert collection.store._query("SELECT slots FROM memories") == [(as_ever,)]
+    own, told = slots.VERSION, []
+    for version in ("another version", own):
+        monkeypatch.setattr(slots, "VERSION", version)
+        read_documents(collection.store, base, [long], lambda progress: told.append((progress.done, progress.read)))
+    assert told[0] == (0, 0)  # nothing of it was taken over
+    assert told[-2:] == [(long.tokens, long.tokens), (long.tokens, 0)]  # nor had it done any harm
 
 
 def test_a_changed_document_has_no_memory_any_more(collection, tmp_path):
