@@ -64,6 +64,15 @@ CODES = {
     504: "timeout",
 }
 
+NO_JSON = "the body is no JSON that can be read, in UTF-8"
+NO_OBJECT = "the body must be a JSON object, sent with Content-Type: application/json"
+UNREADABLE = "There was an error parsing the body"  # FastAPI's words for letters that are none, and for endless nesting
+PLAIN = {  # pydantic's words are for people who write Python
+    "extra_forbidden": "there is no such field: /openapi.json describes those that there are",
+    "model_attributes_type": "Input should be an object",
+    "value_error": "Input should be a file with a name, as curl -F 'files=@report.pdf' sends it",
+}
+
 
 def problem(status: int, message: str, param: str | None = None) -> dict[str, Any]:
     kind = "authentication_error" if status == 401 else "server_error" if status >= 500 else "invalid_request_error"
@@ -98,14 +107,18 @@ def install(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = max(error.errors(), key=lambda one: len(one["loc"]))  # of a union's: the one that came furthest
         where = ".".join(str(part) for part in first["loc"] if part != "body")
-        unknown = first["type"] == "extra_forbidden"
-        what = "there is no such field: /openapi.json describes those that there are" if unknown else str(first["msg"])
-        return respond(422, problem(422, f"{where}: {what}" if where else what, where or None))
+        if first["type"] == "json_invalid":
+            return respond(422, problem(422, f"{NO_JSON}: see character {where}"))
+        if not where:  # nothing, or something else than an object, or not called JSON
+            return respond(422, problem(422, NO_OBJECT))
+        what = PLAIN.get(first["type"], str(first["msg"]))
+        return respond(422, problem(422, f"{where}: {what}", where))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         headers = {**(error.headers or {}), **({"Allow": _allowed(request)} if error.status_code == 405 else {})}
-        return respond(error.status_code, problem(error.status_code, str(error.detail)), headers)
+        detail = NO_JSON if error.detail == UNREADABLE else str(error.detail)
+        return respond(error.status_code, problem(error.status_code, detail), headers)
 
     async def other(_: Request, error: Exception) -> JSONResponse:
         return respond(*described(error), getattr(error, "headers", None))

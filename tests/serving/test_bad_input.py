@@ -51,6 +51,25 @@ def test_bodies_that_are_none_are_refused(server):
         reply = server("POST", ASK, body)
         assert reply.status in (400, 422), body[:20]
         assert reply.error["type"] == "invalid_request_error"
+    for body, line in (
+        (b"", "must be a JSON object"),
+        (b"[]", "must be a JSON object"),
+        (b'{"question": "What?"', "no JSON that can be read, in UTF-8: see character 20"),
+        (b'{"question": "caf\xe9"}', "no JSON that can be read, in UTF-8"),
+        (b'{"question":' + b"[" * 50_000, "no JSON that can be read"),
+        ({"question": "What?", "earlier": [None]}, "earlier.0: Input should be an object"),
+    ):
+        error = server("POST", ASK, body).error
+        assert line in error["message"], body[:20]
+        assert error["param"] in (None, "earlier.0")
+    form = {"Content-Type": "application/x-www-form-urlencoded"}  # what curl -d sends
+    reply = server("POST", ASK, b'{"question": "What?"}', form)
+    assert (reply.status, "Content-Type: application/json" in reply.error["message"]) == (422, True)
+    nameless = b'--XX\r\nContent-Disposition: form-data; name="files"\r\n\r\nx\r\n--XX--\r\n'
+    reply = server(
+        "POST", "/api/collections/ships/documents", nameless, {"Content-Type": "multipart/form-data; boundary=XX"}
+    )
+    assert (reply.status, "a file with a name" in reply.error["message"]) == (422, True)
     assert server("POST", ASK, b'{"question": "What \\ud800?"}').json["question"].startswith("What ")
     assert server("POST", ASK, b"question=What", {"Content-Type": "text/plain"}).status == 422
 
