@@ -9,7 +9,6 @@ from infinidoc.cli import loading
 from infinidoc.cli.ingest import advance
 from infinidoc.cli.models import fetch
 from infinidoc.cli.progress import Show, progress
-from infinidoc.errors import InfinidocError
 
 if TYPE_CHECKING:
     from infinidoc.reading.through import ReadingProgress
@@ -22,6 +21,8 @@ def whole_documents(collection: str | None, names: Sequence[str], reader: str) -
 
     Raises InfinidocError for a name that means neither, or several documents; KeyboardInterrupt leaves what was read.
     """
+    from infinidoc.memory.places import place
+    from infinidoc.memory.store import Store
     from infinidoc.reading.borrowed import holding
     from infinidoc.reading.readers import choice
     from infinidoc.reading.whole_documents import WholeDocuments
@@ -29,12 +30,9 @@ def whole_documents(collection: str | None, names: Sequence[str], reader: str) -
     choice.check(reader)
     with ExitStack() as stack:
         target = None
-        try:
+        if collection is not None or Store.exists(place().directory):
             target = stack.enter_context(loading.opened(collection))
-        except InfinidocError:
-            if collection is not None:  # without one there are still files
-                raise
-        if target is None:
+        else:  # there are still files
             fetch(None)
         with progress() as show:
             target = stack.enter_context(holding(target, names, partial(advance, show), loading.MODELS))

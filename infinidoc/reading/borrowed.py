@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infinidoc.errors import InfinidocError
+from infinidoc.errors import Damaged, InfinidocError
 from infinidoc.memory.places import Place
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.models import Models
@@ -23,7 +23,7 @@ def holding(
     """The collection, if it holds all of these documents; else one that holds these files alone, in a temporary
     directory, and is gone afterwards.
 
-    Raises InfinidocError for a name that means neither, or a file that can't be read.
+    Raises InfinidocError for a name that means neither, or a file that can't be read; Damaged for a collection that is.
     """
     if collection and all(_is_held(collection, name) for name in names):
         yield collection
@@ -47,5 +47,7 @@ def holding(
 def _is_held(collection: Collection, name: str) -> bool:
     try:
         return bool(collection.find(name))
+    except Damaged:
+        raise
     except InfinidocError:
         return False

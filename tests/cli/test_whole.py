@@ -1,9 +1,11 @@
 """`ask --whole` and `summarize`, as people call them."""
 
 import json
+import sqlite3
 
 import pytest
 
+from infinidoc.memory.manifest import MANIFEST
 from infinidoc.reading import through
 from infinidoc.reading.collection import Collection
 from tests.reading.test_through import text_of
@@ -67,3 +69,21 @@ def test_what_can_not_be_summed_up_leaves_the_others(filled):
     assert code == 1
     assert json.loads(out)["document"].endswith("log-01.txt")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("table", [None, "documents"])  # all of the manifest; what tells which documents there are
+def test_a_collection_that_is_damaged_is_not_taken_for_one_without_the_document(filled, tmp_path, table):
+    manifest = tmp_path / "work" / ".infinidoc" / MANIFEST
+    with sqlite3.connect(manifest) as sql:
+        sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = sql.execute("PRAGMA page_size").fetchone()
+        roots = dict(sql.execute("SELECT name, rootpage FROM sqlite_master"))
+    sql.close()
+    with manifest.open("r+b") as file:
+        file.seek((roots[table] - 1) * size if table else 0)
+        file.write(b"\xa5" * size)
+    for command in (["summarize", "log-00.txt"], ["ask", "--whole", "log-00.txt", "How does it end?"]):
+        code, out, err = filled(*command)
+        assert (code, out) == (1, "")
+        assert "is damaged" in err
+        assert err.count("\n") == 1
