@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from infinidoc.errors import InfinidocError
 from infinidoc.model.causal import causal_attention
 from infinidoc.model.kernels import KERNELS, Kernel, Readout, State, pack, unpack
-from infinidoc.model.slots import KEEP, NO_SLOTS, LayerSlots, Rotation, Slots, pack_slots, turn_of, unpack_slots
+from infinidoc.model.rotation import Rotation, unrotate
+from infinidoc.model.slots import KEEP, NO_SLOTS, LayerSlots, Slots, pack_slots, turn_of, unpack_slots
 
 if TYPE_CHECKING:
     from infinidoc.model.decoder import Model
@@ -63,17 +64,22 @@ class InfiniParameters(nn.Module):
 
     def write_weights(self, hidden: Tensor) -> Tensor:
         """(B, N, D) to (B, K, N), between 0 and 1."""
-        return torch.sigmoid(self.write_bias + hidden.float() @ self.write_weight).transpose(1, 2)
+        return torch.sigmoid(per_token(hidden, self.write_weight, self.write_bias))
 
     def foreseen(self, hidden: Tensor) -> Tensor:
         """(B, N, D) to (B, K, N): the log of attention."""
-        return (self.keep_bias + hidden.float() @ self.keep_weight).transpose(1, 2)
+        return per_token(hidden, self.keep_weight, self.keep_bias)
 
     def ridge(self) -> Tensor:
         return F.softplus(self.ridge_bias) * 0.1
 
     def is_closed(self) -> bool:
         return bool((self.gate_bias == CLOSED).all())
+
+
+def per_token(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """(B, N, D) to (B, K, N), float32, by weight (D, K), which is laid out by its few columns: twice as fast."""
+    return F.linear(hidden.float(), weight.T.contiguous(), bias).transpose(1, 2)
 
 
 class Inputs(NamedTuple):
@@ -140,9 +146,9 @@ class InfiniLayer:
         self.clear()
 
     def _written(self, leaving: Slots) -> State:
-        # Half precision would round each product before it is summed.
+        # Half precision would round each product before it is summed; products of what lies side by side are faster.
         weights = leaving.weights
-        keys, values = leaving.keys.to(weights.dtype), leaving.values.to(weights.dtype)
+        keys, values = (x.to(weights.dtype).contiguous() for x in (leaving.keys, leaving.values))
         rows, heads, _, key_dim = keys.shape
         state = self.state or self.kernel.empty(rows, heads, key_dim, values.shape[-1], keys.device)
         # float64 follows wherever the sums live (see accumulator_device)
@@ -388,17 +394,3 @@ def mixed(module: Any, layer: InfiniLayer, hidden: Tensor, query: Tensor, local:
     read, present = layer.read(query)
     gate = module.infini.gate(hidden) * present[:, None, None, None].to(hidden.dtype)
     return gate * read + (1 - gate) * local
-
-
-def unrotate(x: Tensor, rotation: Rotation | None) -> Tensor:
-    """Takes the rotary position out of x (B, H, N, D): the inverse of x·cos + rotate_half(x)·sin.
-
-    cos and sin (B or 1, N, R) cover the first R ≤ D dimensions, and may carry a scale (YaRN, LongRoPE).
-    """
-    if rotation is None:
-        return x
-    cos, sin = (part[:, None].to(x.dtype) for part in rotation)
-    rotated, rest = x[..., : cos.shape[-1]], x[..., cos.shape[-1] :]
-    left, right = rotated.chunk(2, dim=-1)
-    scale = cos.square() + sin.square()
-    return torch.cat([(rotated * cos + torch.cat([right, -left], -1) * sin) / scale, rest], dim=-1)

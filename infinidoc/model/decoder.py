@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from infinidoc.errors import Unwritable
 from infinidoc.files import replacing
-from infinidoc.model.attention import CompressiveMemory, Rotation, infini_attention
+from infinidoc.model.attention import CompressiveMemory, infini_attention
+from infinidoc.model.rotation import Rotation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -87,7 +88,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         exact = x.float()
-        exact = exact * torch.rsqrt(exact.pow(2).mean(-1, keepdim=True) + self.eps)
+        exact = exact * torch.rsqrt(exact.square().mean(-1, keepdim=True) + self.eps)
         return self.weight * exact.to(x.dtype)
 
 
@@ -105,10 +106,8 @@ class Attention(nn.Module):
 
     def forward(self, hidden_states: Tensor, rotation: Rotation, memory: CompressiveMemory | None) -> Tensor:
         shape = (*hidden_states.shape[:-1], -1, self.head_dim)
-        query, key, value = (
-            project(hidden_states).view(shape).transpose(1, 2) for project in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        query, key = rotate(query, rotation), rotate(key, rotation)
+        query, key, value = (project(hidden_states).view(shape) for project in (self.q_proj, self.k_proj, self.v_proj))
+        query, key, value = (x.transpose(1, 2) for x in (rotate(query, rotation), rotate(key, rotation), value))
         if memory is None:
             mixed = self._local(query, key, value)
         else:
@@ -261,7 +260,7 @@ def halved(folder: Path, files: list[Path]) -> list[Path]:
 
 
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:
-    """Puts the rotary position into x (B, H, N, R): dimension i and i + R/2 turn together."""
-    cos, sin = (part[:, None] for part in rotation)
-    left, right = x.chunk(2, -1)
-    return x * cos + torch.cat([-right, left], -1) * sin
+    """Puts the rotary position into x (B, N, H, R): dimension i and i + R/2 turn together."""
+    cos, sin = (part[:, :, None] for part in rotation)
+    left, right = sin.chunk(2, -1)
+    return x * cos + x.roll(x.shape[-1] // 2, -1) * torch.cat([-left, right], -1)

@@ -23,6 +23,9 @@ BATCH_TOKENS = {"cpu": 1_024, "mps": 8_192, "cuda": 32_768}
 WINDOW_TOKENS = {"cpu": 4_096, "mps": 32_768, "cuda": 65_536}
 
 
+MOST_PADDING = 48  # tokens behind a segment
+
+
 class Seat(NamedTuple):
     """Where a segment lay in a batch of `rows` segments, `width` tokens each with their padding.
 
@@ -231,12 +234,17 @@ def window_tokens(device: torch.device) -> int:
 
 
 def take_seats(lengths: Sequence[int], limit: int) -> list[Seat]:
-    """Seats for segments: those of like length share a batch, as many as fit into `limit` tokens, to pad little."""
+    """Seats for segments: those of like length share a batch, as many as fit into `limit` tokens.
+
+    Padding a segment by more than MOST_PADDING tokens costs more than another batch.
+    """
     seats: dict[int, Seat] = {}
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     while len(seats) < len(lengths):
         width = lengths[order[len(seats)]]
-        batch = order[len(seats) :][: max(1, limit // width)]
+        batch = [
+            index for index in order[len(seats) :][: max(1, limit // width)] if width - lengths[index] <= MOST_PADDING
+        ]
         seats |= {index: Seat(len(batch), width, row) for row, index in enumerate(batch)}
     return [seats[index] for index in range(len(lengths))]
 

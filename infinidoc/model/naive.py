@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from infinidoc.model.addresses import ADDED, INTRODUCED, SCALE
-from infinidoc.model.attention import unrotate
 from infinidoc.model.quantization import quantised
-from infinidoc.model.slots import DECAY, LATE, RIDGE, SAMPLED, SINKS, Slots, Turn, rotate
+from infinidoc.model.rotation import Turn, rotate, unrotate
+from infinidoc.model.slots import DECAY, LATE, RIDGE, SAMPLED, SINKS, Slots
 
 
 def score(question: Tensor, weights: Tensor, addresses: Tensor, rows: Sequence[int]) -> Tensor:

@@ -26,7 +26,7 @@ Slots are not sums: they don't add up, depend on the order of what was read, and
 So a collection, from which documents are removed, keeps them of single documents only (see `reading/through.py`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
@@ -35,9 +35,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from infinidoc.model.causal import causal_attention
-
-Rotation = tuple[Tensor, Tensor]  # cos, sin (B or 1, N, R)
-Turn = Callable[[Tensor, torch.dtype], Rotation | None]  # a layer's rotation of positions (N), None if it has none
+from infinidoc.model.rotation import Turn, rotate
 
 SINKS = 4
 DECAY = 0.5  # of attention received, with every segment
@@ -329,13 +327,3 @@ def choose(scores: Sequence[Tensor], present: Tensor, size: int) -> Tensor:
 def from_the_end(mask: Tensor) -> Tensor:
     """Of each token in mask (B, N), the how manieth of its row it is, counted from the last one: 1."""
     return mask.flip(-1).cumsum(-1).flip(-1)
-
-
-def rotate(x: Tensor, rotation: Rotation | None) -> Tensor:
-    """Puts the rotary position into x (B, H, N, D); cos and sin (B or 1, N, R) cover its first R ≤ D dimensions."""
-    if rotation is None:
-        return x
-    cos, sin = (part[:, None].to(x.dtype) for part in rotation)
-    turned, rest = x[..., : cos.shape[-1]], x[..., cos.shape[-1] :]
-    left, right = turned.chunk(2, -1)
-    return torch.cat([turned * cos + torch.cat([-right, left], -1) * sin, rest], -1)

@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from infinidoc.model.attention import CompressiveMemory, Inputs, Rotation, attach
+from infinidoc.model.attention import CompressiveMemory, Inputs, attach
 from infinidoc.model.base import BaseModel
+from infinidoc.model.rotation import Rotation
 from infinidoc.model.slots import SINKS
 from infinidoc.training.books import Books
 

@@ -6,11 +6,12 @@ import torch.nn.functional as F
 from safetensors.torch import load, save
 from transformers import AutoModelForCausalLM
 
-from infinidoc.model.attention import CompressiveMemory, attach, attention_modules, unrotate
+from infinidoc.model.attention import CompressiveMemory, attach, attention_modules
 from infinidoc.model.base import load_base
 from infinidoc.model.causal import causal_attention
 from infinidoc.model.kernels import KERNELS, State
 from infinidoc.model.passes import single_pass
+from infinidoc.model.rotation import unrotate
 from infinidoc.model.slots import Slots
 from tests.tiny import FAMILIES, tiny_model
 

@@ -8,7 +8,7 @@ import torch
 from infinidoc.model.addresses import untrained_head
 from infinidoc.model.attention import attach
 from infinidoc.model.base import load_base
-from infinidoc.model.encoding import Encoder
+from infinidoc.model.encoding import MOST_PADDING, Encoder, Seat, batches_of, take_seats
 from infinidoc.model.precision import dtype_of
 from infinidoc.model.quantization import quantise
 from tests.tiny import FAMILIES, tiny_model
@@ -71,3 +71,18 @@ def test_the_first_pass_keeps_nothing_unless_it_is_wanted(tiny):
     assert bare.begun is None
     assert [len(hidden) for hidden in kept.begun.hidden] == [len(base.start) + 20, len(base.start) + 7]
     assert all(torch.equal(one, other) for one, other in zip(bare.addresses, kept.addresses, strict=True))
+
+
+def test_segments_of_like_length_share_a_batch_and_none_is_padded_much():
+    lengths = [128, 500, 129, 480, 287, 440]
+    seats = take_seats(lengths, 1_024)
+    assert seats == [
+        Seat(2, 129, 1),
+        Seat(2, 500, 0),
+        Seat(2, 129, 0),
+        Seat(2, 500, 1),
+        Seat(1, 287, 0),
+        Seat(1, 440, 0),
+    ]
+    assert all(seat.width - length <= MOST_PADDING for seat, length in zip(seats, lengths, strict=True))
+    assert sorted(index for _, batch in batches_of(seats) for index in batch.values()) == list(range(len(lengths)))
