@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from infinidoc.model.attention import CompressiveMemory, mixed
 from infinidoc.model.base import BaseModel
 from infinidoc.model.decoder import MLP, Attention, LanguageModel
+from infinidoc.model.threads import on_free_cores
 
 Hear = Callable[[Tensor], Any]  # is told the next token of each row (B,); returns something true: that is enough
 QKV, GATE_UP = ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj")  # maps that take in the same
@@ -38,6 +39,7 @@ def generate(
 
 
 @torch.no_grad()
+@on_free_cores()
 def read(base: BaseModel, ids: Tensor, memory: CompressiveMemory) -> Tensor:
     """Prompts of equal length, ids (B, N), into the window of a memory; returns logits (B, V) of what comes next.
 
@@ -84,6 +86,7 @@ class _Growing:
     def __init__(self, model: Any, memory: CompressiveMemory, room: int):
         self.model, self.memory = model, memory.copy()
 
+    @on_free_cores()
     def next(self, token: Tensor) -> Tensor:
         output = self.model(input_ids=token[:, None], past_key_values=self.memory, use_cache=True, logits_to_keep=1)
         return output.logits[:, -1].argmax(-1)
@@ -107,6 +110,7 @@ class _Window:
         left, right = sin[0].chunk(2, -1)
         self.cos, self.sin = cos[0], torch.cat([-left, right], -1)  # of `rotate`, for a halfway roll
 
+    @on_free_cores()
     def next(self, token: Tensor) -> Tensor:
         """The likeliest token after this one, of each row (B,)."""
         if getattr(self.model.config, "infini_reads", False):  # others may write what is compared to the last bit

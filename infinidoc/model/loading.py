@@ -23,9 +23,17 @@ def load(
     `precision`: fp32, bf16 or int8 (which only reading documents can be in); else `INFINIDOC_PRECISION`, else what
     `load_base` chooses. Raises InfinidocError if either can't be had, or they don't fit.
     """
+    from infinidoc.model.threads import at_most
+
+    with at_most(1):  # what there is to compute takes less time than threads that wait for each other
+        return _load(model, adapter, precision or wanted(), to_read, bare, slots)
+
+
+def _load(
+    model: str | None, adapter: str | None, precision: str | None, to_read: bool, bare: bool, slots: bool
+) -> tuple[BaseModel, Adapter | None]:
     from infinidoc.model.attention import attach
 
-    precision = precision or wanted()
     base = load_base(model, dtype=dtype_of(precision) if precision else None)
     card = adapters.choose(base.digest, adapter)
     found = adapters.load(card) if card else None

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from infinidoc.model.attention import CompressiveMemory, Enough, attach, is_attached
+from infinidoc.model.threads import on_free_cores
 
 if TYPE_CHECKING:
     from infinidoc.model.decoder import Model
 
 
+@on_free_cores()
 def single_pass(
     model: "Model", ids: Tensor, tap: int | None, remember: range | None = None, begun: Tensor | None = None
 ) -> CompressiveMemory:

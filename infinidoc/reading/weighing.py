@@ -19,6 +19,7 @@ from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
 from infinidoc.model.decoding import go_on, read
 from infinidoc.model.prompts import REFUSAL, Titled, reading_prompt
+from infinidoc.model.threads import on_free_cores
 from infinidoc.reading.quoting import Quote, Shown, find_quotes, gist, is_verbatim
 from infinidoc.reading.whole import whole
 
@@ -117,6 +118,7 @@ class Reading:
         return torch.stack([row[range(len(ids)), ids].sum() for row, ids in zip(scores, ended, strict=True)])
 
     @torch.no_grad()
+    @on_free_cores()
     def _after(self, ids: Sequence[Sequence[int]], memory: CompressiveMemory, last: int) -> Tensor:
         """Log-probabilities (B, last, V) of what comes after each of the last tokens of `ids` (B, N)."""
         tokens = torch.tensor(ids, device=self.base.device)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from infinidoc.model.base import BaseModel
 from infinidoc.model.loading import has_own_reader, load
 from infinidoc.model.prompts import ANSWER
+from infinidoc.model.threads import on_free_cores
 from infinidoc.reading import answering
 from infinidoc.reading.readers.reader import Piece
 from infinidoc.reading.weighing import weighed
@@ -29,6 +30,7 @@ class LocalReader:
     def fits(self, question: str, passages: Sequence[Piece], max_tokens: int) -> int:
         return answering.fitting_prompt(self.base, question, shown(passages), max_tokens)[1]
 
+    @on_free_cores()
     def read(
         self,
         question: str,
