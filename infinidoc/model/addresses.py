@@ -5,10 +5,10 @@ normalised. A question meets a passage token by token (late interaction, as in C
 the question's tokens the best cosine over the passage's tokens, averaged with a weight per question token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -35,6 +35,10 @@ UNTRAINED_THRESHOLD = 0.44
 # opening, else a part of that. Chosen on tales, papers and articles (docs/measurements.md).
 INTRODUCED, ADDED = 0.9, 0.05
 BLOCK = 4_096  # addresses that a core compares at once: their float32 copies stay in its cache
+LONGEST = 1.05  # an address, as a vector: a unit one whose 128 numbers were each rounded by 1/254 at most
+LEVELS = 64  # of a rounded question: AVX2 adds pairs of products in 16 bits, and 2 · 255 · 64 still fits
+COLUMNS = 8  # that products of integers compute at once
+HEAVY = 0.99  # of its weight that a rounded question keeps
 
 
 @dataclass(frozen=True)
@@ -152,22 +156,66 @@ def best_cosines(question: Tensor, addresses: "Tensor | Codes", rows: Sequence[i
 
     Passage i owns rows[i]:rows[i + 1] of addresses (R, 128).
     """
-    bounds = np.array([*rows, len(addresses)])
-    scaled, found = question / SCALE, torch.empty(len(question), len(rows))
+    scaled = question / SCALE
+    return _best(lambda part: scaled @ part.float().T, len(question), addresses, rows)
+
+
+def _best(compare: Callable[[Any], Tensor], count: int, addresses: "Tensor | Codes", rows: Sequence[int]) -> Tensor:
+    """The best of each passage, (count, P), where `compare` takes addresses (R, 128) to (count, R)."""
+    bounds, found = np.array([*rows, len(addresses)]), torch.empty(count, len(rows))
     first = 0
-    while first < len(rows):  # whole passages, about BLOCK rows at a time: float32 copies stay small
+    while first < len(rows):  # whole passages, about BLOCK rows at a time: what is made of them stays small
         last = max(first + 1, int(np.searchsorted(bounds, bounds[first] + BLOCK, side="right")) - 1)
         start, end = bounds[first], bounds[last]
-        cosines = scaled @ addresses[start:end].float().T  # (N, rows): a passage's are side by side
-        best = np.maximum.reduceat(cosines.numpy(), bounds[first:last] - start, axis=1)
+        best = np.maximum.reduceat(compare(addresses[start:end]).numpy(), bounds[first:last] - start, axis=1)
         found[:, first:last] = torch.from_numpy(best)
         first = last
     return found
 
 
-def introduced(weights: Tensor, cosines: Tensor, opening: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class RoughQuestion:
+    """A question (N, 128) of which the K tokens that weigh most are rounded to 7 bits: it is compared with addresses in
+    integers, which is faster, and off by no more than it knows.
+
+    `heaviest` (K,) are those tokens, `columns` (128, K or some zeros more) int8 times `steps` (K,) their vectors. The
+    cosine of token n with any address is off by `margins[n]` at most; that of a token which is left out counts as 0.
+    """
+
+    heaviest: Tensor
+    columns: Tensor
+    steps: Tensor
+    margins: Tensor
+
+    @classmethod
+    def of(cls, question: Tensor, weights: Tensor) -> "RoughQuestion":
+        ordered = weights.sort(descending=True)
+        needed = int((ordered.values.cumsum(0) < HEAVY * weights.sum()).sum()) + 1
+        heaviest = ordered.indices[: -(-needed // COLUMNS) * COLUMNS]
+        vectors = question[heaviest]
+        steps = vectors.abs().amax(1).clamp(min=1e-9) / LEVELS
+        columns = (vectors / steps[:, None]).round()
+        margins = question.norm(dim=1)
+        margins[heaviest] = (vectors - columns * steps[:, None]).norm(dim=1)
+        padding = -len(heaviest) % COLUMNS
+        return cls(heaviest, F.pad(columns, (0, 0, 0, padding)).to(torch.int8).T.contiguous(), steps, LONGEST * margins)
+
+    def best_cosines(self, addresses: Tensor, rows: Sequence[int]) -> Tensor:
+        """`best_cosines` of int8 addresses, nearly: (N, P)."""
+        best = _best(lambda part: torch._int_mm(part, self.columns).T, self.columns.shape[1], addresses, rows)
+        found = torch.zeros(len(self.margins), len(rows))
+        found[self.heaviest] = best[: len(self.heaviest)] * (self.steps / SCALE)[:, None]
+        return found
+
+
+def introduced(weights: Tensor, cosines: Tensor, opening: Tensor, margins: Tensor | float = 0.0) -> Tensor:
     """Scores (P,), at most 1, of passages that have a question's tokens, of weights (N,), so well (N, P), where the
-    openings of their documents have them so well (N, P). An opening by itself has Σ weight · cosine, as in `score`."""
+    openings of their documents have them so well (N, P). An opening by itself has Σ weight · cosine, as in `score`.
+
+    Where all these cosines may be off by `margins` (N, 1): what the scores are at most, and, for −margins, at least.
+    (A score grows with the passage's cosines, and with those of its opening in `missed`; it shrinks with them in
+    `added`.)
+    """
     missed = weights @ (INTRODUCED * opening - cosines).clamp(min=0)
-    added = weights @ (cosines - opening).clamp(min=0)
-    return weights @ cosines + missed * (added / ADDED).clamp(max=1)
+    added = weights @ (cosines - opening + 2 * margins).clamp(min=0)
+    return weights @ (cosines + margins) + missed * (added / ADDED).clamp(max=1)

@@ -5,16 +5,20 @@ for the passages after it, too: as far as they add to it, or all of a document w
 Nothing of that is kept: it is as exact, and as soon gone, as the addresses.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from infinidoc.memory.records import AddressBlock
-from infinidoc.model.addresses import best_cosines, introduced
+from infinidoc.model.addresses import RoughQuestion, best_cosines, introduced
 from infinidoc.model.threads import one_core_each
+
+FAST_INTEGERS = ("AVX2", "AVX512")  # processors on which PyTorch multiplies int8 faster than float32
 
 
 @dataclass(frozen=True)
@@ -29,31 +33,68 @@ def recall(
     blocks: list[AddressBlock], question: Tensor, weights: Tensor, top: int, only: Collection[int] | None = None
 ) -> list[Recalled]:
     """The best `top` passages, best first, for a question as vectors (N, 128) and weights (N,); of `only` these, which
-    are whole documents'."""
+    are whole documents'.
 
-    def compared(block: AddressBlock) -> tuple[AddressBlock, Tensor]:
-        block = block if only is None else _part(block, only)
-        return block, best_cosines(question, block.addresses, block.rows)
-
-    with one_core_each(torch.get_num_threads()) as pool:
-        found = list(pool.map(compared, blocks))
-    passages = [passage for block, _ in found for passage in block.passages]
-    openings = [opening for block, _ in found for opening in block.openings]
+    Where integers are multiplied faster, all are compared roughly first, and exactly those of which that leaves open
+    whether they are among the best.
+    """
+    integers = torch.backends.cpu.get_cpu_capability() in FAST_INTEGERS
+    if integers and all(isinstance(b.addresses, Tensor) and b.addresses.dtype == torch.int8 for b in blocks):
+        only = _possible(blocks, question, weights, top, only)
+    passages, openings, cosines = _compared(partial(best_cosines, question), blocks, only)
     if not passages:
         return []
-    scores = scores_of(weights, torch.cat([cosines for _, cosines in found], 1), passages, openings)
+    scores = scores_of(weights, cosines, passages, openings)
     values, places = torch.topk(scores, min(top, len(passages)))
     nearest = zip(places.tolist(), values.tolist(), strict=True)
     return [Recalled(passages[place], value) for place, value in nearest]
 
 
-def scores_of(weights: Tensor, cosines: Tensor, passages: Sequence[int], openings: Sequence[int]) -> Tensor:
+def _possible(
+    blocks: list[AddressBlock], question: Tensor, weights: Tensor, top: int, only: Collection[int] | None
+) -> set[int]:
+    """The passages that may be among the best, and the openings of their documents."""
+    rough = RoughQuestion.of(question, weights)
+    passages, openings, cosines = _compared(rough.best_cosines, blocks, only)
+    if not passages:
+        return set()
+    least, most = (scores_of(weights, cosines, passages, openings, sign * rough.margins[:, None]) for sign in (-1, 1))
+    enough = least.topk(min(top, len(passages))).values[-1]
+    places = torch.nonzero(most >= enough)[:, 0].tolist()
+    return {passage for place in places for passage in (passages[place], openings[place])}
+
+
+def _compared(
+    compare: Callable[[Any, Sequence[int]], Tensor], blocks: list[AddressBlock], only: Collection[int] | None
+) -> tuple[list[int], list[int], Tensor]:
+    """Passages, of `only` these, the openings of their documents, and what `compare` makes of their addresses and
+    rows, side by side."""
+
+    def compared(block: AddressBlock) -> tuple[AddressBlock, Tensor]:
+        block = block if only is None else _part(block, only)
+        return block, compare(block.addresses, block.rows)
+
+    with one_core_each(torch.get_num_threads()) as pool:
+        found = list(pool.map(compared, blocks))
+    passages = [passage for block, _ in found for passage in block.passages]
+    openings = [opening for block, _ in found for opening in block.openings]
+    return passages, openings, torch.cat([cosines for _, cosines in found], 1) if found else torch.empty(0, 0)
+
+
+def scores_of(
+    weights: Tensor,
+    cosines: Tensor,
+    passages: Sequence[int],
+    openings: Sequence[int],
+    margins: Tensor | float = 0.0,
+) -> Tensor:
     """Scores (P,) of passages that have a question's tokens, of weights (N,), so well (N, P), each in the light of its
-    document's opening, where that is among them."""
+    document's opening, where that is among them. `margins` as in `introduced`."""
     known, wanted = np.asarray(passages), np.asarray(openings)
     order = np.argsort(known)
     at = order[np.searchsorted(known, wanted, sorter=order).clip(max=len(known) - 1)]
-    return introduced(weights, cosines, cosines[:, np.where(known[at] == wanted, at, np.arange(len(known)))])
+    opening = cosines[:, np.where(known[at] == wanted, at, np.arange(len(known)))]
+    return introduced(weights, cosines, opening, margins)
 
 
 def _part(block: AddressBlock, passages: Collection[int]) -> AddressBlock:

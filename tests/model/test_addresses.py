@@ -1,11 +1,24 @@
 """Addresses: the fast score against the naive one, early exit against the whole model, and finding real passages."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from infinidoc.model import addresses, naive
-from infinidoc.model.addresses import AddressHead, early_states, question_vectors, score, untrained_head
+from infinidoc.model.addresses import (
+    AddressHead,
+    RoughQuestion,
+    best_cosines,
+    early_states,
+    introduced,
+    question_vectors,
+    score,
+    untrained_head,
+)
 from infinidoc.model.base import load_base
 from tests.tiny import FAMILIES, tiny_model
 
@@ -19,6 +32,54 @@ def test_score_is_the_naive_score(monkeypatch, block):
     question, weights = F.normalize(torch.randn(6, 128), dim=-1), torch.rand(6).softmax(0)
     expected = naive.score(question, weights, stored, rows)
     torch.testing.assert_close(score(question, weights, stored, rows), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [1, 3, 8, 40])
+def test_a_rough_question_is_off_by_its_margins_at_most(tokens):
+    """Also of the addresses that its rounding does most to."""
+    torch.manual_seed(tokens)
+    question, weights = F.normalize(torch.randn(tokens, 128), dim=-1), torch.randn(tokens).mul(4).softmax(0)
+    rough = RoughQuestion.of(question, weights)
+    rounded = torch.zeros_like(question)
+    rounded[rough.heaviest] = (rough.columns[:, : len(rough.heaviest)] * rough.steps).T
+    worst = F.normalize(question - rounded, dim=-1)
+    vectors = F.normalize(torch.cat([torch.randn(300, 128), question, -question, worst, -worst]), dim=-1)
+    stored = (vectors * 127).round().to(torch.int8)
+    rows = list(range(len(stored)))
+    off = (rough.best_cosines(stored, rows) - best_cosines(question, stored, rows)).abs().amax(1)
+    assert (off <= rough.margins).all()
+    assert (off >= 0.85 * rough.margins).all()  # and margins are no wider than need be
+    assert weights[rough.heaviest].sum() > 0.99
+
+
+LARGEST = """
+import torch
+from infinidoc.model.addresses import RoughQuestion, best_cosines
+for sign in (1, -1):
+    question, stored = torch.full((3, 128), 128**-0.5), torch.full((5, 128), sign * 127, dtype=torch.int8)
+    question[1] *= -1
+    found = RoughQuestion.of(question, torch.ones(3) / 3).best_cosines(stored, range(5))
+    torch.testing.assert_close(found, best_cosines(question, stored, range(5)))
+"""
+
+
+def test_sums_of_the_largest_integers_do_not_overflow_with_avx2_alone():
+    forced = {**os.environ, "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    subprocess.run([sys.executable, "-c", LARGEST], env=forced, check=True)
+
+
+def test_margins_bound_what_a_score_can_be():
+    torch.manual_seed(0)
+    weights, margins = torch.rand(6).softmax(0), 0.05 * torch.rand(6, 1)
+    cosines, opening = 2 * torch.rand(2, 6, 4_000) - 1
+    least, most = (introduced(weights, cosines, opening, sign * margins) for sign in (-1, 1))
+    for corner in range(8):
+        off, its = (margins * torch.empty(6, 4_000).uniform_(-1, 1) for _ in range(2))
+        off, its = (off, its) if corner < 4 else (margins * off.sign(), margins * its.sign())
+        true = introduced(weights, cosines + off, opening + its)
+        assert (least - 1e-6 <= true).all()
+        assert (true <= most + 1e-6).all()
+    assert torch.equal(introduced(weights, cosines, opening, 0 * margins), introduced(weights, cosines, opening))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

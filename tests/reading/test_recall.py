@@ -10,6 +10,8 @@ import torch.nn.functional as F
 
 from infinidoc.memory.records import AddressBlock
 from infinidoc.model import codes, naive
+from infinidoc.model.addresses import question_vectors
+from infinidoc.reading import recall as recalling
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.recall import recall
 from tests.reading.library import write_library
@@ -71,6 +73,35 @@ def test_what_the_opening_has_counts_for_passages_that_add_to_it(blocks, questio
     assert {passage for passage in scores if scores[passage] > alone[passage] + 1e-4} == {0, 1, 2, 103}
     assert_found(recall(blocks, *question, 20), scores)
     assert_found(recall(blocks, *question, 20, {0, 1, 2, 302}), {p: scores[p] for p in (0, 1, 2, 302)})
+
+
+@pytest.mark.parametrize("top", [1, 10])
+def test_rounding_first_finds_the_same(tiny, tmp_path, monkeypatch, top):
+    """Documents that are one another's, but for some numbers of their addresses, so that many scores are close."""
+    torch.manual_seed(0)
+    compared = []
+    exactly = recalling.best_cosines
+    monkeypatch.setattr(recalling, "best_cosines", lambda q, a, rows: compared.append(len(rows)) or exactly(q, a, rows))
+    with Collection.open("some", str(tiny)) as collection:
+        collection.ingest([write_library(tmp_path / "docs")])
+        blocks = collection.store.addresses()
+        for copy in range(1, 6):
+            for block in collection.store.addresses():
+                noisy = F.normalize(block.addresses / 127 + 0.004 * copy * torch.randn(block.addresses.shape), dim=-1)
+                passages, openings = ([1000 * copy + one for one in of] for of in (block.passages, block.openings))
+                addresses = (127 * noisy).round().to(torch.int8)
+                blocks.append(AddressBlock(addresses, passages, block.rows, openings))
+        count = sum(len(block.passages) for block in blocks)
+        for text in ("What was repaired on the ship, and when?", "the lighthouse", "a " * 40):
+            vectors, weights = question_vectors(collection.load(), collection.head, text)
+            monkeypatch.setattr(recalling, "FAST_INTEGERS", ())
+            expected = recall(blocks, vectors, weights, top)
+            compared.clear()
+            monkeypatch.setattr(recalling, "FAST_INTEGERS", (torch.backends.cpu.get_cpu_capability(),))
+            found = recall(blocks, vectors, weights, top)
+            assert [one.passage for one in found] == [one.passage for one in expected]
+            assert [one.score for one in found] == pytest.approx([one.score for one in expected], abs=1e-6)
+            assert sum(compared) < count / 2
 
 
 def test_a_document_is_not_found_with_its_opening():
