@@ -14,6 +14,7 @@ Or it learns a task from examples:
 >>> print(task.predict("The invoice is wrong")[0].label)
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from infinidoc.errors import InfinidocError
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
     from infinidoc.reading.scope import Scope
     from infinidoc.reading.whole_documents import WholeDocuments
 
+_MODULES = {
+    "Answer": "reading.answers",
+    "Collection": "reading.collection",
+    "Conversation": "reading.conversation",
+    "Quote": "reading.quoting",
+    "Scope": "reading.scope",
+    "Source": "reading.answers",
+    "Task": "manyshot.task",
+    "WholeDocuments": "reading.whole_documents",
+}
 __all__ = [
     "Answer",
     "Collection",
@@ -42,22 +53,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Imported when first asked for: torch takes seconds, and `infinidoc --help` shouldn't.
-    if name == "Task":
-        from infinidoc.manyshot.task import Task
-
-        return Task
-    if name == "Conversation":
-        from infinidoc.reading.conversation import Conversation
-
-        return Conversation
-    if name == "WholeDocuments":
-        from infinidoc.reading.whole_documents import WholeDocuments
-
-        return WholeDocuments
-    if name in __all__:
-        from infinidoc.reading import collection
-
-        return getattr(collection, name)
+    if name in _MODULES:
+        return getattr(import_module(f"infinidoc.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -52,7 +52,7 @@ def test_there_are_no_circles():
 
 
 def test_it_finds_what_it_looks_for():
-    assert "infinidoc.reading.collection" in IMPORTS["infinidoc"]
+    assert "infinidoc.reading.asking" in IMPORTS["infinidoc.reading.collection"]
     assert imported(ast.parse("def f():\n    from infinidoc.model import base, lora")) == {
         "infinidoc.model.base",
         "infinidoc.model.lora",

@@ -31,7 +31,7 @@ from benchmarks.ingest.report import draw, markdown, summarise
 from benchmarks.ingest.systems import WARM_UP, tokeniser
 from infinidoc.errors import InfinidocError
 from infinidoc.home import home
-from infinidoc.model.base import base_digest, base_name
+from infinidoc.model.catalogue import base_digest, base_name
 from infinidoc.model.precision import PRECISIONS
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from benchmarks.ingest.log import Log, peak_bytes
 from infinidoc.errors import InfinidocError
-from infinidoc.model.base import base_name, describe, ensure, quiet
+from infinidoc.model.catalogue import base_name, describe, ensure, quiet
 from infinidoc.model.precision import dtype_of
 
 ANSWER_TOKENS = 32

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from infinidoc.errors import InfinidocError
 from infinidoc.home import home
-from infinidoc.model.base import base_name
+from infinidoc.model.catalogue import base_name
 from infinidoc.model.embedded import DEFAULT, EMBEDDED, fetch_gguf
 
 PUBLISHED = "Q4_1"  # most of its tensors

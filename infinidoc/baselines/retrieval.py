@@ -105,7 +105,7 @@ class Embedder:
                 place = str(get_model_path())
         except ImportError as error:
             raise missing(error.name) from error
-        from infinidoc.model.base import quiet
+        from infinidoc.model.catalogue import quiet
 
         try:
             with quiet():

@@ -10,7 +10,7 @@ from infinidoc.cli.models import fetch
 from infinidoc.cli.options import JsonOption, ModelOption
 from infinidoc.errors import InfinidocError
 from infinidoc.model import adapters
-from infinidoc.model.base import base_digest
+from infinidoc.model.catalogue import base_digest
 
 app = typer.Typer(no_args_is_help=True, help="What training added to a base model: listing, looking at it, choosing.")
 

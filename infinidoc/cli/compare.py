@@ -110,7 +110,7 @@ def run(
 
 def choose(systems: str | None, rag: bool) -> list[str]:
     """The systems to run, in their usual order."""
-    from infinidoc.evaluation.contest.systems import LONG, NAMES, RAG
+    from infinidoc.evaluation.contest.jobs import LONG, NAMES, RAG
 
     if systems is None:
         return [name for name in NAMES if name not in LONG and (rag or name not in RAG)]

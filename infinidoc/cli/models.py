@@ -10,7 +10,7 @@ from infinidoc.cli import render
 from infinidoc.cli.options import JsonOption
 from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
-from infinidoc.model import base
+from infinidoc.model import catalogue
 from infinidoc.model.embedded import DEFAULT, EMBEDDED
 from infinidoc.model.fastest import remembered
 from infinidoc.model.precision import wanted
@@ -39,16 +39,16 @@ def fetch(name: str | None = None) -> Path:
 
     Raises InfinidocError if it can't be had.
     """
-    found = base.find(name)
+    found = catalogue.find(name)
     if found is not None:
         return found
-    name = base.base_name(name)
+    name = catalogue.base_name(name)
     with progress() as show:
 
         def notify(stage: str, done: int, total: int) -> None:
             show(f"{name}: {STAGES[stage]}", done, total or None)
 
-        return base.ensure(name, notify)
+        return catalogue.ensure(name, notify)
 
 
 @app.command("list")
@@ -61,7 +61,7 @@ def list_models(json: JsonOption = False) -> None:
 
       infinidoc models list --json
     """
-    cards = base.on_this_machine()
+    cards = catalogue.on_this_machine()
     with render.status("hashing"):
         models = [_plain(card) for card in cards]
     if json:
@@ -92,8 +92,8 @@ def pull(name: Name = None, json: JsonOption = False) -> None:
 
       infinidoc models pull HuggingFaceTB/SmolLM2-360M-Instruct
     """
-    there = base.find(name) is not None
-    model = _plain(base.describe(base.base_name(name), fetch(name)))
+    there = catalogue.find(name) is not None
+    model = _plain(catalogue.describe(catalogue.base_name(name), fetch(name)))
     if json:
         render.print_json(model)
         return
@@ -112,11 +112,11 @@ def show(name: Name = None, json: JsonOption = False) -> None:
 
       infinidoc models show ./my-model --json
     """
-    name = base.base_name(name)
-    path = base.find(name)
+    name = catalogue.base_name(name)
+    path = catalogue.find(name)
     if path is None:
         raise InfinidocError(f"{name} isn't on this machine", f"infinidoc models pull {name}")
-    model = _plain(base.describe(name, path))
+    model = _plain(catalogue.describe(name, path))
     model["licence"] = EMBEDDED[name].licence if name in EMBEDDED else None
     choice, told = remembered(model["digest"]), wanted()
     model["fastest"] = asdict(choice) if choice else None
@@ -141,9 +141,9 @@ def show(name: Name = None, json: JsonOption = False) -> None:
     render.print_facts(rows)
 
 
-def _plain(card: base.Card) -> dict[str, Any]:
+def _plain(card: catalogue.Card) -> dict[str, Any]:
     """A card as JSON has it, with the digest."""
-    return {**asdict(card), "path": str(card.path), "digest": base.digest(card.path)}
+    return {**asdict(card), "path": str(card.path), "digest": catalogue.digest(card.path)}
 
 
 def millions(model: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import typer
 from infinidoc.cli import render
 from infinidoc.cli.models import fetch
 from infinidoc.cli.options import JsonOption
-from infinidoc.model import adapters, base
+from infinidoc.model import adapters, catalogue
 
 app = typer.Typer(no_args_is_help=True, help="What answers from the passages that were found: listing, choosing.")
 
@@ -45,8 +45,8 @@ def list_readers(json: JsonOption = False) -> None:
     chosen = choice.chosen()
     rows = [Row(choice.OWN, "own", None, chosen == choice.OWN)]
     with render.status("hashing"):
-        for card in base.on_this_machine():
-            adapter = adapters.default_for(base.digest(card.path))
+        for card in catalogue.on_this_machine():
+            adapter = adapters.default_for(catalogue.digest(card.path))
             rows.append(Row(card.name, "model", adapter.name if adapter else None, chosen == card.name))
     if chosen not in [row.name for row in rows]:
         rows.append(Row(chosen, "endpoint" if is_endpoint(chosen) else "model", None, True))

@@ -32,13 +32,15 @@ from infinidoc.evaluation.longcontext.hidden import BenchProgress
 from infinidoc.evaluation.results import Result
 from infinidoc.memory.places import Place
 from infinidoc.model.attention import CompressiveMemory
+from infinidoc.model.base import BaseModel
 from infinidoc.model.loading import merged
-from infinidoc.model.prompts import EXPLANATION
+from infinidoc.model.prompts import EXPLANATION, Titled
+from infinidoc.model.slots import KEEP
 from infinidoc.reading.answering import fitting_prompt, refuses, titled
 from infinidoc.reading.answers import Source
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.scope import Scope
-from infinidoc.reading.through import KEEP, SLOTS
+from infinidoc.reading.through import SLOTS
 from infinidoc.reading.whole_documents import MAX_TOKENS, TOP, WholeDocuments, plain, told
 
 RECALL, WHOLE, NO_MEMORY, START, RECALLED = "recall", "whole", "whole, no memory", "first words", "recalled words"
@@ -165,43 +167,23 @@ class WholeBench:
         return [_key(one, question, system) for system in self.systems]
 
     def _systems(self, collection: Collection, path: str, text: str) -> dict[str, Callable[[str], str]]:
+        """What each says to a question about a document."""
         whole, forgetful = (WholeDocuments(collection, [path]) for _ in range(2))
         base = whole.base
-        empty = CompressiveMemory(base.model).read_only()
-        forgetful.memory = empty
-        begun = dict.fromkeys(self.windows, (list[int](), empty))
-
-        def read(ids: list[int], memory: CompressiveMemory) -> str:
-            answer = told(base, ids, MAX_TOKENS, lambda text: None, memory)
-            return "" if refuses(answer) else answer
-
-        def asked_of(question: str, shown: list[tuple[str, str]]) -> list[int]:
-            return fitting_prompt(base, question, shown, MAX_TOKENS, EXPLANATION)[0]
-
-        def cut(window: int, question: str) -> str:
-            """What stood there for the last question, too, is not read anew."""
-            ids = asked_of(question, [("", beginning(base, question, [text], MAX_TOKENS, window, EXPLANATION))])
-            before, memory = begun[window]
-            known = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, ids[:-1], strict=False)))
-            begun[window] = ids, memory.begin(known) if known else empty.copy()
-            return read(ids[known:], begun[window][1])
-
-        def recall(question: str) -> str:
-            found = [(titled(one.document, one.place), one.text) for one in recalled(question)]
-            return read(asked_of(question, found), empty.copy())
+        forgetful.memory = CompressiveMemory(base.model).read_only()
 
         def recalled(question: str) -> list[Source]:
             return collection.search(question, TOP, Scope(within=(path,)))
 
-        def asked(documents: WholeDocuments, question: str) -> str:
-            answer = documents.ask(question)
-            return plain(answer.text) if answer.answered else ""
+        def recall(question: str) -> str:
+            found = [(titled(one.document, one.place), one.text) for one in recalled(question)]
+            return _read(base, _prompt(base, question, found))
 
         return {
-            **{truncated(window): partial(cut, window) for window in self.windows},
+            **{truncated(window): Truncated(base, text, window).ask for window in self.windows},
             RECALL: recall,
-            WHOLE: partial(asked, whole),
-            NO_MEMORY: partial(asked, forgetful),
+            WHOLE: partial(_ask, whole),
+            NO_MEMORY: partial(_ask, forgetful),
             START: lambda question: text,
             RECALLED: lambda question: " ".join(one.text for one in recalled(question)),
         }
@@ -235,6 +217,39 @@ class WholeBench:
                         pair = metrics.paired(means[WHOLE][measure], means[other][measure], self.seed)
                         pairs.append({"set": name, "second": other, "measure": measure, **vars(pair)})
         return rows, pairs
+
+
+class Truncated:
+    """A document's first tokens in a window. What stood there for the last question, too, is not read anew."""
+
+    def __init__(self, base: BaseModel, text: str, window: int):
+        self.base, self.text, self.window = base, text, window
+        self._ids: list[int] = []
+        self._memory = CompressiveMemory(base.model).read_only()
+
+    def ask(self, question: str) -> str:
+        shown = beginning(self.base, question, [self.text], MAX_TOKENS, self.window, EXPLANATION)
+        ids = _prompt(self.base, question, [("", shown)])
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(self._ids, ids[:-1], strict=False))
+        known = sum(1 for _ in alike)
+        self._ids = ids
+        self._memory = self._memory.begin(known) if known else CompressiveMemory(self.base.model).read_only()
+        return _read(self.base, ids[known:], self._memory)
+
+
+def _ask(documents: WholeDocuments, question: str) -> str:
+    answer = documents.ask(question)
+    return plain(answer.text) if answer.answered else ""
+
+
+def _prompt(base: BaseModel, question: str, shown: Sequence[Titled]) -> list[int]:
+    return fitting_prompt(base, question, shown, MAX_TOKENS, EXPLANATION)[0]
+
+
+def _read(base: BaseModel, ids: list[int], memory: CompressiveMemory | None = None) -> str:
+    """What the reader says; nothing, where it refuses."""
+    answer = told(base, ids, MAX_TOKENS, lambda text: None, memory)
+    return "" if refuses(answer) else answer
 
 
 def truncated(window: int) -> str:

@@ -11,6 +11,7 @@ from infinidoc.errors import InfinidocError
 from infinidoc.manyshot import DEFAULT_TASK, places
 from infinidoc.manyshot.store import LABELS, Example, TaskStore
 from infinidoc.manyshot.tables import read
+from infinidoc.memory.opened import Opened
 from infinidoc.reading.models import Models
 
 if TYPE_CHECKING:  # torch and transformers take seconds to import: only what runs the model does
@@ -27,7 +28,7 @@ BATCH = 64  # texts that are predicted together
 MAX_TOKENS = 64
 
 
-class Task:
+class Task(Opened[TaskStore]):
     """Examples on the disk, and the model that reads them. The model is loaded when it is first needed.
 
     >>> task = Task.open("banking")
@@ -44,7 +45,6 @@ class Task:
     ):
         self.name, self.directory = name, directory or places.directory(name)
         self._wanted_model = model
-        self._opened: TaskStore | None = None
         self._models = models or Models()
         self._warm: Warm | None = None
 
@@ -65,30 +65,14 @@ class Task:
             places.existing(name)
         return cls(name, model, models=models)
 
-    def close(self) -> None:
-        """Lets the files go; what is asked next opens them again."""
-        if self._opened:
-            self._opened.close()
-        self._opened = self._warm = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def store(self) -> TaskStore:
-        """What is on the disk. Raises InfinidocError before anything was learnt."""
-        if self._opened is None:
-            places.require(self.name, self.directory)
-            self._opened = TaskStore.open(self.directory)
-        return self._opened
+    def _open(self) -> TaskStore:
+        places.require(self.name, self.directory)
+        return TaskStore.open(self.directory)
 
     @property
     def model(self) -> str:
         """The name of the base model: the one asked for, else the one that the task was learnt with."""
-        from infinidoc.model.base import base_name
+        from infinidoc.model.catalogue import base_name
 
         return base_name(self._wanted_model, self.store.identity.model if TaskStore.exists(self.directory) else None)
 
@@ -98,7 +82,8 @@ class Task:
         Raises InfinidocError if the task was learnt with another model.
         """
         base = self._models.plain.get(self.model)
-        from infinidoc.model.base import base_digest, ensure, load_base
+        from infinidoc.model.base import load_base
+        from infinidoc.model.catalogue import base_digest, ensure
 
         if base is None:
             ensure(self.model)

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from infinidoc.documents.charset import clean
 from infinidoc.documents.discovery import File, Skipped, discover
-from infinidoc.documents.wording import language
 from infinidoc.errors import InfinidocError
+from infinidoc.memory.opened import Opened
 from infinidoc.memory.places import Place, existing, place, require
-from infinidoc.memory.records import Citation, Identity, LogEntry, StoredDocument
+from infinidoc.memory.records import Identity, StoredDocument
 from infinidoc.memory.store import Store
-from infinidoc.reading.answers import Answer, Logged, Source, Unanswered, display
+from infinidoc.reading.answers import Answer, Logged, Source
 from infinidoc.reading.listing import Listing, Wanted, counts, list_documents, to_list
+from infinidoc.reading.log import log_entry, logged
 from infinidoc.reading.making import check, make
 from infinidoc.reading.models import Models
 from infinidoc.reading.own_model import OwnModel
-from infinidoc.reading.quoting import Citing, Quote, find_quotes, is_verbatim
 from infinidoc.reading.readers.choice import OWN, open_reader
 from infinidoc.reading.readers.endpoint import Endpoint
 from infinidoc.reading.scope import EVERYWHERE, Scope
@@ -39,8 +39,6 @@ TOP = 4
 SEARCHED = 10
 MAX_TOKENS = 128
 QUESTION_TOKENS = 1_024  # more than a page: seconds on a slow machine, and no question any more
-WORTH_READING = 0.8  # of the best passage's score: one below it would cost time and mislead a small reader
-
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,7 +55,7 @@ def in_turn(method: Callable[Concatenate["Collection", P], R]) -> Callable[Conca
     return waiting
 
 
-class Collection:
+class Collection(Opened[Store]):
     """A memory on the disk, and the model that reads it. The model is loaded when it is first needed.
 
     Threads may share one: they take turns, and none waits while an endpoint reads. Ask while another one ingests with a
@@ -82,7 +80,6 @@ class Collection:
         self._models = models or Models()
         self._own = OwnModel(model, adapter, precision, self._models)
         self._made_with = (memory, small_addresses)
-        self._opened: Store | None = None
         self._head: AddressHead | None = None
         self._warm: Warm | None = None
 
@@ -113,26 +110,14 @@ class Collection:
             place(name) if create else existing(name), model, adapter, precision, memory, models, small_addresses
         )
 
+    def _open(self) -> Store:
+        require(self.place)
+        return Store.open(self.directory)
+
     @in_turn
     def close(self) -> None:
         """Lets the files go; what is asked next opens them again."""
-        if self._opened:
-            self._opened.close()
-        self._opened = self._warm = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def store(self) -> Store:
-        """What is on the disk. Raises InfinidocError before anything was ingested."""
-        if self._opened is None:
-            require(self.place)
-            self._opened = Store.open(self.directory)
-        return self._opened
+        super().close()
 
     @property
     def model(self) -> str:
@@ -254,85 +239,25 @@ class Collection:
         Raises InfinidocError for an empty collection, another model, a scope that no document is in, or a question that
         is empty or doesn't fit the model's window; Unanswered if the reader fails.
         """
-        from infinidoc.model.loading import has_own_reader
-        from infinidoc.model.prompts import ANSWER, EXPLANATION
-        from infinidoc.reading.answering import refuses
-        from infinidoc.reading.phrases import NO_ANSWER, NOTHING, InLanguage, in_language
-        from infinidoc.reading.readers.reader import ReaderError
-        from infinidoc.reading.remembering import how_far
-        from infinidoc.reading.search import alike_in, in_pieces, one_by_one
-
         question = self._cleaned(question)
-        if memory_only and not self.store.identity.remembers:
-            raise InfinidocError(
-                "this collection has no compressive memory",
-                "ask without --memory-only, or make a new collection with infinidoc ingest --memory",
-            )
-        if memory_only and reader != OWN:
-            raise InfinidocError("only a collection's own model reads its memory", "ask without --reader")
-        if memory_only and scope != EVERYWHERE:
-            raise InfinidocError("the compressive memory is of all documents", "ask without --memory-only")
-        if not memory_only and (wanted := counts(question)):
+        if memory_only:
+            self._check_memory(reader, scope)
+        elif wanted := counts(question):
             return self._counted(question, wanted, top, scope, on_text)
+        from infinidoc.reading.asking import Asking
+
         part = self._warmed().part(self.store, scope)
         chosen = self.reader(reader, memory_only)
         self._check(question)
-        began = time.perf_counter()
-        timings: dict[str, float] = {}
-        found: list[Found] = []
+        asking = Asking(question, on_text, memory_only)
         if not memory_only:
-            found = self._find(question, top, scope)
-            if found and found[0].source.score < self.head.threshold:
-                found = []
-            found = [one for one in found if one.source.score >= WORTH_READING * found[0].source.score]
-            timings["recall"] = time.perf_counter() - began
-
-        def emit(text: str) -> None:
-            if text:
-                timings.setdefault("first_token", time.perf_counter() - began)
-            on_text(text)
-
-        answered, text, name = memory_only or bool(found), "", ""
-        spoken = language(question, " ".join(one.source.text for one in found))
-        if answered:
-            found = found[: chosen.fits(question, one_by_one(found), max_tokens)]
-            saying = InLanguage(spoken, emit)
-            citing = Citing([one.shown for one in found], saying.add)
-            hand_on, style = (citing.add, EXPLANATION) if long else (saying.add, ANSWER)
-            try:
-                with self._models.turn.of_others() if isinstance(chosen, Endpoint) else nullcontext():
-                    text = chosen.read(question, in_pieces(found), max_tokens, hand_on, style)
-                if long:
-                    citing.close(refuses(text))
-                saying.close()
-            except ReaderError as error:
-                raise Unanswered(error, [one.source for one in found]) from error
-            name, answered, text = chosen.name, not refuses(text), in_language(text, spoken)
-        read = bool(text)
-        if not read:
-            text = in_language(NO_ANSWER if answered else NOTHING, spoken)
-            emit(text)
-        timings["total"] = time.perf_counter() - began
-
-        def likeness() -> list[float]:
-            return alike_in(self.store, self.load(to_search=True), self.head, question, found)
-
-        quotes: list[Quote] = []
-        if answered and read:
-            quotes = find_quotes(text, question, [one.shown for one in found], likeness)
-        sources = [one.source for one in found]
-        cited = {source.path for source in sources}
+            asking.recall(lambda: self._find(question, top, scope), self.head.threshold)
+        let_others = isinstance(chosen, Endpoint)
+        asking.read(chosen, max_tokens, long, self._models.turn.of_others() if let_others else nullcontext())
         noted = [one for one in self.store.noted() if part is None or one.id in part.paths]
-        noted = [one for one in noted if not answered or cited & set(one.paths)]
-        notes = [f"{display(one.path)}: {note}" for one in noted for note in one.notes]
-        if reader == OWN and not has_own_reader(self.load(to_remember=memory_only)) and (line := how_far(self.store)):
-            notes.append(line)
-        verbatim = is_verbatim(text, quotes)
-        if long and quotes:
-            text, verbatim = citing.text.strip(), citing.all_cited
-        answer = Answer(question, text, answered, memory_only, sources, timings, name, quotes, verbatim, notes)
-        citations = [Citation(one.document, one.start, one.end, one.source.score) for one in found]
-        self.store.log_answer(LogEntry(question, text, answered, memory_only, citations, timings, model=name))
+        answer = asking.answer(lambda found: self._likeness(question, found), noted)
+        answer.notes.extend(self._how_far(reader, memory_only))
+        self.store.log_answer(log_entry(answer))
         return answer
 
     def _counted(self, question: str, wanted: Wanted, top: int, scope: Scope, on_text: Callable[[str], None]) -> Answer:
@@ -343,8 +268,7 @@ class Collection:
         timings = dict.fromkeys(("recall", "first_token", "total"), time.perf_counter() - began)
         counted = len(found.documents)
         answer = Answer(question, text, bool(counted), False, sources, timings, counted=counted)
-        citations = [Citation(one.id, one.start, one.end, one.score) for one in sources]
-        self.store.log_answer(LogEntry(question, text, answer.answered, False, citations, timings))
+        self.store.log_answer(log_entry(answer))
         return answer
 
     @in_turn
@@ -388,6 +312,18 @@ class Collection:
             raise InfinidocError("this collection is empty", "fill it with: infinidoc ingest PATH")
         return question
 
+    def _check_memory(self, reader: str, scope: Scope) -> None:
+        """Raises InfinidocError if the compressive memory alone can't be asked."""
+        if not self.store.identity.remembers:
+            raise InfinidocError(
+                "this collection has no compressive memory",
+                "ask without --memory-only, or make a new collection with infinidoc ingest --memory",
+            )
+        if reader != OWN:
+            raise InfinidocError("only a collection's own model reads its memory", "ask without --reader")
+        if scope != EVERYWHERE:
+            raise InfinidocError("the compressive memory is of all documents", "ask without --memory-only")
+
     def _check(self, question: str) -> None:
         """Raises InfinidocError for a question that would take minutes."""
         begin = question[: QUESTION_TOKENS * 10]  # of more than this nobody needs to know how many tokens it has
@@ -402,6 +338,19 @@ class Collection:
 
         return search(self.store, self._warmed(), self.load(to_search=True), self.head, question, top, scope)
 
+    def _likeness(self, question: str, found: "Sequence[Found]") -> list[float]:
+        from infinidoc.reading.search import alike_in
+
+        return alike_in(self.store, self.load(to_search=True), self.head, question, found)
+
+    def _how_far(self, reader: str, memory_only: bool) -> list[str]:
+        """A line on what the compressive memory has not read yet, if it had a part in the answer."""
+        from infinidoc.model.loading import has_own_reader
+        from infinidoc.reading.remembering import how_far
+
+        behind = reader == OWN and not has_own_reader(self.load(to_remember=memory_only))
+        return [line] if behind and (line := how_far(self.store)) else []
+
     def _warmed(self) -> "Warm":
         """The addresses and the memory, read again only when the collection has changed."""
         from infinidoc.reading.search import Warm
@@ -413,22 +362,7 @@ class Collection:
     @in_turn
     def log(self, last: int | None = None) -> list[Logged]:
         """What was asked, newest first. Passages are looked up in the documents: the log keeps their places only."""
-        from infinidoc.reading.search import source_at
-
-        entries = self.store.log(last)
-        cited = {citation.document for entry in entries for citation in entry.citations}
-        stored = {document.id: document for document in self.store.documents() if document.id in cited}
-        texts = {identifier: self.store.document(identifier) for identifier in stored}
-        found = []
-        for entry in entries:
-            sources = [
-                source_at(stored[place.document], texts[place.document], place.start, place.end, place.score)
-                for place in entry.citations
-                if place.document in stored
-            ]
-            values = (entry.question, entry.answer or "", entry.answered, entry.memory_only, sources, entry.timings)
-            found.append(Logged(entry.asked_at, entry.model, Answer(*values, reader=entry.model)))
-        return found
+        return logged(self.store, last)
 
     @in_turn
     def documents(self) -> list[StoredDocument]:

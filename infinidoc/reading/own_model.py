@@ -32,7 +32,7 @@ class OwnModel:
 
     def name(self, identity: Identity | None) -> str:
         """The base model's: the one asked for, else the one that the collection was read with."""
-        from infinidoc.model.base import base_name
+        from infinidoc.model.catalogue import base_name
 
         return base_name(self._wanted_model, identity.model if identity else None)
 
@@ -40,7 +40,7 @@ class OwnModel:
         self, identity: Identity | None, to_write: bool, to_remember: bool = False, to_search: bool = False
     ) -> "BaseModel":
         """See `Collection.load`."""
-        from infinidoc.model.base import base_digest, ensure
+        from infinidoc.model.catalogue import base_digest, ensure
 
         model, adapter = self.name(identity), self._wanted_adapter
         precision, to_read = self._precision(model, identity, to_write), not (to_write or to_remember or to_search)
@@ -68,7 +68,8 @@ class OwnModel:
 
     def _precision(self, model: str, identity: Identity | None, to_write: bool) -> str:
         """What the collection was read in, to write; else the one asked for, or what this machine is faster in."""
-        from infinidoc.model.base import choose_device, digest, ensure
+        from infinidoc.model.base import choose_device
+        from infinidoc.model.catalogue import digest, ensure
         from infinidoc.model.fastest import fastest
 
         if identity and to_write:

@@ -12,7 +12,6 @@ and misled one (docs/measurements.md).
 
 import glob
 import re
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -23,14 +22,16 @@ import torch
 from infinidoc.documents.document import Document
 from infinidoc.documents.wording import in_any_number
 from infinidoc.errors import InfinidocError
-from infinidoc.memory.records import Citation, LogEntry, PassageRow, StoredDocument
+from infinidoc.memory.records import PassageRow, StoredDocument
 from infinidoc.model import decoding
 from infinidoc.model.attention import CompressiveMemory
 from infinidoc.model.base import BaseModel
 from infinidoc.model.prompts import EXPLANATION
 from infinidoc.reading.answering import Line, fitting_prompt, prompt, refuses, titled
 from infinidoc.reading.answers import Answer, Source, display
-from infinidoc.reading.collection import WORTH_READING, Collection
+from infinidoc.reading.asking import WORTH_READING, Timed
+from infinidoc.reading.collection import Collection
+from infinidoc.reading.log import log_entry
 from infinidoc.reading.phrases import NOTHING
 from infinidoc.reading.points import Sentence, bearing, lift, proposed
 from infinidoc.reading.quoting import Citing, Shown, find_quotes
@@ -115,43 +116,33 @@ class WholeDocuments:
             raise InfinidocError(
                 "the question is empty", 'ask something: infinidoc ask --whole FILE "How does it end?"'
             )
-        began = time.perf_counter()
-        timings: dict[str, float] = {}
-
-        def emit(text: str) -> None:
-            if text:
-                timings.setdefault("first_token", time.perf_counter() - began)
-            on_text(text)
-
+        saying = Timed(on_text)
         if counted := TIMES.fullmatch(" ".join(question.split())):
             text, sources = self._counted(counted["words"])
-            emit(text)
-            answer = Answer(question, text, bool(sources), False, sources, timings, notes=self._notes())
+            saying.emit(text)
+            answer = Answer(question, text, bool(sources), False, sources, saying.timings, notes=self._notes())
         elif WIDE.search(question):
-            answer = self._points(question, emit, timings)
+            answer = self._points(question, saying)
         else:
-            answer = self._read(question, max_tokens, emit, timings)
-        timings["total"] = time.perf_counter() - began
-        cited = [Citation(one.id, one.start, one.end, one.score) for one in answer.sources]
-        entry = LogEntry(question, answer.text, answer.answered, False, cited, timings, model=answer.reader)
-        self.collection.store.log_answer(entry)
+            answer = self._read(question, max_tokens, saying)
+        saying.reached("total")
+        self.collection.store.log_answer(log_entry(answer))
         return answer
 
     def summarize(self, on_text: Callable[[str], None] = lambda text: None) -> Answer:
         """The main points, in the words of the documents."""
         return self.ask(SUMMARY, on_text=on_text)
 
-    def _read(self, question: str, max_tokens: int, emit: Callable[[str], None], timings: dict[str, float]) -> Answer:
+    def _read(self, question: str, max_tokens: int, saying: Timed) -> Answer:
         """What the reader says of the passages that a question needs; then the sentences that bear on it, from start to
         end."""
-        began = time.perf_counter()
         sources = self._needed(question)
-        timings["recall"] = time.perf_counter() - began
+        saying.reached("recall")
         best = sorted(sources, key=lambda one: -(one.score or 1.0))  # without: it is asked for by its place
         titles = [(titled(one.document, one.place), one.text) for one in best]
         ids, count = fitting_prompt(self.base, question, titles, max_tokens, EXPLANATION)
         sources = [one for one in sources if one in best[:count]]
-        citing = Citing([self._shown(one) for one in sources], emit)
+        citing = Citing([self._shown(one) for one in sources], saying.emit)
         said = told(self.base, ids, max_tokens, citing.add)
         if refuses(said):
             said = ""
@@ -162,10 +153,10 @@ class WholeDocuments:
             text = self.collection.store.document(document.id)
             found = bearing(text.text, question, max(1, BEARING // len(self.documents)))
             quoted += self._quoted(document, text, [one for one in found if one.text not in said], sources)
-        emit((" ".join(quoted) or NOTHING)[len(quoted[0]) if said else 0 :])
-        return self._answer(question, quoted, sources, timings, citing.all_cited)
+        saying.emit((" ".join(quoted) or NOTHING)[len(quoted[0]) if said else 0 :])
+        return self._answer(question, quoted, sources, saying.timings, citing.all_cited)
 
-    def _points(self, question: str, emit: Callable[[str], None], timings: dict[str, float]) -> Answer:
+    def _points(self, question: str, saying: Timed) -> Answer:
         """Sentences of the documents, so many from start to end, each with its passage."""
         asked = prompt(self.base, question, [], EXPLANATION)
         said: list[str] = []
@@ -178,8 +169,8 @@ class WholeDocuments:
             gained = dict(zip(flat, lift(self.base, asked, self.memory, [one.text for one in flat]), strict=True))
             chosen = [max(some, key=gained.__getitem__) for some in those]
             said += self._quoted(document, text, chosen, sources)
-        emit(" ".join(said) or NOTHING)
-        return self._answer(question, said, sources, timings)
+        saying.emit(" ".join(said) or NOTHING)
+        return self._answer(question, said, sources, saying.timings)
 
     def _quoted(
         self, document: StoredDocument, text: Document, sentences: Sequence[Sentence], sources: list[Source]

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from infinidoc.evaluation.contest import compare, systems
-from infinidoc.evaluation.contest.systems import Job
+from infinidoc.evaluation.contest import compare, worker
+from infinidoc.evaluation.contest.jobs import LONG, NAMES, Job
 from tests.reading.library import write_library
 
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
     def carry_out(job, out, notify):
-        systems.work(Job(**json.loads(json.dumps(vars(job)))), lambda event: None)
+        worker.work(Job(**json.loads(json.dumps(vars(job)))), lambda event: None)
 
     monkeypatch.setattr(compare, "carry_out", carry_out)
 
@@ -77,7 +77,7 @@ def test_without_rag_there_is_none(monkeypatch, work):
     from infinidoc.cli.compare import choose
 
     assert choose(None, rag=False) == ["memory", "memory+recall", "full-context", "no-context"]
-    assert choose(None, rag=True) == [name for name in systems.NAMES if name not in systems.LONG]
+    assert choose(None, rag=True) == [name for name in NAMES if name not in LONG]
     assert choose("truncated,whole", rag=False) == ["whole", "truncated"]
     assert choose("no-context, rag-dense", rag=False) == ["rag-dense", "no-context"]
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from infinidoc.cli import models
 from infinidoc.errors import InfinidocError
-from infinidoc.model import base
+from infinidoc.model import catalogue
 from infinidoc.model.embedded import DEFAULT, EMBEDDED
 
 
@@ -40,7 +40,7 @@ def test_list_shows_the_model_in_use(fresh: Path, tiny: Path, monkeypatch: pytes
     assert lines[1].split()[:2] == [str(tiny), "llama"]
     assert lines[1].rstrip().endswith(str(tiny))
     (model,) = json.loads(run("list", "--json").stdout)["models"]
-    assert model["digest"] == base.base_digest(str(tiny))
+    assert model["digest"] == catalogue.base_digest(str(tiny))
     assert model["parameters"] == 118_208  # 400·64 + 3·(2·64·64 + 2·64·32 + 3·64·96 + 2·64) + 64
     assert model["path"] == str(tiny)
 
@@ -53,7 +53,7 @@ def test_list_leaves_out_what_is_damaged(fresh: Path) -> None:
 
 def test_pull_as_json(tiny: Path) -> None:
     pulled = json.loads(run("pull", str(tiny), "--json").stdout)
-    assert (pulled["path"], pulled["digest"]) == (str(tiny), base.base_digest(str(tiny)))
+    assert (pulled["path"], pulled["digest"]) == (str(tiny), catalogue.base_digest(str(tiny)))
 
 
 def test_show(tiny: Path) -> None:
@@ -64,7 +64,7 @@ def test_show(tiny: Path) -> None:
     assert shown["heads"] == "4 of 16 dimensions; 2 for keys and values"
     assert shown["vocabulary"] == "400"
     assert shown["context"] == "4,096 tokens"
-    assert shown["digest"] == base.base_digest(str(tiny))
+    assert shown["digest"] == catalogue.base_digest(str(tiny))
     content = json.loads(run("show", str(tiny), "--json").stdout)
     assert (content["layers"], content["heads"], content["kv_heads"], content["head_dim"]) == (3, 4, 2, 16)
     assert content["licence"] is None
@@ -88,13 +88,13 @@ def test_the_embedded_model() -> None:
 
 
 def test_pull_shows_how_far_it_is(fresh: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def ensure(name: str, progress: base.Progress) -> Path:
+    def ensure(name: str, progress: catalogue.Progress) -> Path:
         for stage in models.STAGES:
             progress(stage, 0, 0)
             progress(stage, 3, 4)
         return tiny
 
-    monkeypatch.setattr(base, "ensure", ensure)
+    monkeypatch.setattr(catalogue, "ensure", ensure)
     result = run("pull", DEFAULT)
     assert result.exit_code == 0
     assert result.stdout.startswith(f"{DEFAULT} is ready: {tiny} (")
@@ -102,10 +102,10 @@ def test_pull_shows_how_far_it_is(fresh: Path, tiny: Path, monkeypatch: pytest.M
 
 
 def test_pull_passes_failures_on(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def ensure(name: str, progress: base.Progress) -> Path:
+    def ensure(name: str, progress: catalogue.Progress) -> Path:
         raise InfinidocError("no disk space left")
 
-    monkeypatch.setattr(base, "ensure", ensure)
+    monkeypatch.setattr(catalogue, "ensure", ensure)
     assert isinstance(run("pull").exception, InfinidocError)
 
 

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from infinidoc.memory.store import Store
-from tests.reading.test_watching import LONG, paths_in
+from tests.reading.watching.watch import LONG, paths_in
 
 
 class Watching(subprocess.Popen):

@@ -8,7 +8,7 @@ import torch
 
 from infinidoc import Collection
 from infinidoc.model import fastest as measuring
-from infinidoc.model.base import base_digest
+from infinidoc.model.catalogue import base_digest
 from infinidoc.model.decoder import MLP
 from infinidoc.model.fastest import MEMO, fastest, measured, remembered
 from tests.tiny import FAMILIES, tiny_model

@@ -15,7 +15,7 @@ import torch
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.records import Identity
 from infinidoc.model import encoding
-from infinidoc.model.base import base_digest
+from infinidoc.model.catalogue import base_digest
 from infinidoc.reading import cluster as cluster_module
 from infinidoc.reading.cluster import read
 from infinidoc.reading.collection import Collection

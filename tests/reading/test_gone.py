@@ -11,6 +11,7 @@ from infinidoc.documents.document import Unreadable
 from infinidoc.errors import InfinidocError
 from infinidoc.memory import places
 from infinidoc.model import encoding
+from infinidoc.reading import asking
 from infinidoc.reading import collection as collection_module
 from infinidoc.reading import run as run_module
 from infinidoc.reading.collection import QUESTION_TOKENS, Collection
@@ -31,7 +32,7 @@ def files():
 
 @pytest.fixture
 def collection(tiny, files, monkeypatch):
-    monkeypatch.setattr(collection_module, "WORTH_READING", -float("inf"))  # a random model can't tell
+    monkeypatch.setattr(asking, "WORTH_READING", -float("inf"))  # a random model can't tell
     with Collection.open(model=str(tiny), memory=True) as collection:
         collection.ingest([files])
         collection.head.__dict__["threshold"] = -2.0

@@ -1,36 +1,57 @@
 """An ingest in two passes: documents can be asked about after the first, and the second may be cut short anywhere."""
 
+import shutil
+
 import pytest
 
 from infinidoc.memory.backlog import Backlog
+from infinidoc.memory.places import Place
 from infinidoc.memory.store import Store
 from infinidoc.model import encoding
-from infinidoc.reading import collection as collection_module
+from infinidoc.reading import asking
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.summary import Stopped
+from tests.reading.ingest.memories import assert_same_memory, sums
 from tests.reading.library import content, write_library
-from tests.reading.test_ingest import assert_same_memory, sums
+
+
+@pytest.fixture(scope="module")
+def read(tiny, tmp_path_factory):
+    """A folder of documents with two collections of them: of `begun` the first pass is done, `whole` was read by an
+    ingest that nobody cut short."""
+    folder = tmp_path_factory.mktemp("passes")
+    docs = write_library(folder / "docs", count=12, longest=60)
+    shutil.copytree(docs, folder / "as-they-were")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INFINIDOC_HOME", str(folder / "home"))
+        patch.setenv("INFINIDOC_PRECISION", "fp32")
+        patch.setitem(encoding.WINDOW_TOKENS, "cpu", 400)
+        with Collection(Place("begun", folder / "begun"), str(tiny), memory=True) as begun:
+            cut_short(begun, docs, 0)
+        with Collection(Place("whole", folder / "whole"), str(tiny), memory=True) as whole:
+            whole.ingest([docs])
+    return folder
 
 
 @pytest.fixture
-def docs(tmp_path, monkeypatch):
+def docs(read, monkeypatch):
     monkeypatch.setitem(encoding.WINDOW_TOKENS, "cpu", 400)
-    return write_library(tmp_path / "docs", count=12, longest=60)
+    shutil.rmtree(read / "docs")
+    return shutil.copytree(read / "as-they-were", read / "docs")
 
 
 @pytest.fixture
-def collection(tiny, docs):
+def collection(read, tiny, docs, home):
     """The first pass is done, the second has not begun."""
+    shutil.copytree(read / "begun", home / "collections" / "cut-short")
     with Collection.open("cut-short", str(tiny), memory=True) as collection:
-        cut_short(collection, docs, 0)
         yield collection
 
 
 @pytest.fixture
-def whole(tiny, docs):
-    """What an ingest makes of the same documents that nobody cuts short."""
+def whole(read, tiny, docs, home):
+    shutil.copytree(read / "whole", home / "collections" / "whole")
     with Collection.open("whole", str(tiny), memory=True) as whole:
-        whole.ingest([docs])
         yield whole
 
 
@@ -163,7 +184,7 @@ def test_when_all_documents_go_nothing_waits(collection):
 
 
 def test_who_is_answered_from_half_a_memory_is_told(collection, docs, monkeypatch):
-    monkeypatch.setattr(collection_module, "WORTH_READING", -float("inf"))
+    monkeypatch.setattr(asking, "WORTH_READING", -float("inf"))
     collection.head.__dict__["threshold"] = -2.0
     total = collection.store.counts()["tokens"]
     (note,) = collection.ask("What does the Amalia carry?", max_tokens=2, memory_only=True).notes

@@ -8,8 +8,7 @@ import pytest
 
 from infinidoc.errors import InfinidocError
 from infinidoc.model import adapters
-from infinidoc.reading import answering, phrases
-from infinidoc.reading import collection as collection_module
+from infinidoc.reading import answering, asking, phrases
 from infinidoc.reading.answers import Unanswered
 from infinidoc.reading.collection import Collection
 from infinidoc.reading.readers import choice
@@ -23,7 +22,7 @@ QUESTION = "Which ship carries salt?"
 
 @pytest.fixture
 def collection(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(collection_module, "WORTH_READING", -float("inf"))  # a random model can't tell
+    monkeypatch.setattr(asking, "WORTH_READING", -float("inf"))  # a random model can't tell
     with Collection.open(model=str(tiny), memory=True) as collection:
         collection.ingest([write_library(tmp_path / "work" / "docs", count=4)])
         collection.head.__dict__["threshold"] = -2.0

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 import uvicorn
 
-from infinidoc.reading import collection as collection_module
+from infinidoc.reading import asking
 from infinidoc.reading.collection import Collection
 from infinidoc.serving.app import config, create
 from infinidoc.serving.library import Library
@@ -108,7 +108,7 @@ def served(**options) -> Iterator[Client]:
 def lenient(tiny, monkeypatch):
     """A random model knows nothing of relevance: every passage will do."""
     monkeypatch.setenv("INFINIDOC_MODEL", str(tiny))
-    monkeypatch.setattr(collection_module, "WORTH_READING", -float("inf"))
+    monkeypatch.setattr(asking, "WORTH_READING", -float("inf"))
     without_threshold(monkeypatch)
 
 

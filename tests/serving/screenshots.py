@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.serving.browser import Page, chromium
 from tests.serving.conftest import served
+from tests.serving.page.browser import Page, chromium
 
 DOCS = Path(__file__).parents[2] / "docs"
 COLOURS = 256

@@ -43,7 +43,7 @@ def weights(trainer):
 
 
 def test_least_squares_learns_the_mechanism(tiny, tmp_path):
-    """A frozen random model: 95 % of values that only the memory can know (chance: 17 %), after 160 steps."""
+    """A frozen random model: 95 % of values that only the memory can know (chance: 17 %), after 250 steps."""
     base = load_base(str(tiny))
     wanted = settings(rank=32, steps=250, batch_tokens=700, rate=8.0)
     trainer = Trainer(base, wanted, {"pairs": pairs}, tmp_path)

@@ -21,12 +21,12 @@ from infinidoc.baselines.retrieval import MINILM
 from infinidoc.documents.discovery import File, discover
 from infinidoc.errors import InfinidocError
 from infinidoc.evaluation.contest import summary
-from infinidoc.evaluation.contest.systems import NAMES, RAG, Job, ingested_file, read_records
+from infinidoc.evaluation.contest.jobs import NAMES, RAG, Job, ingested_file, read_records
 from infinidoc.evaluation.questions import Question, QuestionFile, question_digest
 from infinidoc.evaluation.results import surroundings
 from infinidoc.files import write, write_json
 from infinidoc.model import adapters
-from infinidoc.model.base import base_digest, base_name
+from infinidoc.model.catalogue import base_digest, base_name
 
 SETTINGS, RESULT, LOG = "settings.json", "result.json", "log.txt"
 RAG_LIBRARIES = ("bm25s", "sentence-transformers")
@@ -204,7 +204,7 @@ def carry_out(job: Job, out: Path, notify: Callable[[Step], None]) -> str | None
 
     Raises InfinidocError with the process's own words; if it had none, its log tells more.
     """
-    command = [sys.executable, "-m", "infinidoc.evaluation.contest.systems"]
+    command = [sys.executable, "-m", "infinidoc.evaluation.contest.worker"]
     notify(Step(job.system, job.stage, 0, 0, "starting"))
     with (
         open(out / LOG, "ab") as log,

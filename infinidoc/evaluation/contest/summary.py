@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any
 
 from infinidoc.evaluation import metrics
-from infinidoc.evaluation.contest.systems import RAG
+from infinidoc.evaluation.contest.jobs import RAG
 from infinidoc.evaluation.questions import Question
 from infinidoc.model.prompts import REFUSAL
 

@@ -1,70 +1,26 @@
-"""The systems of a comparison: each reads the documents and answers the questions in a process of its own.
+"""The systems of a comparison: each reads documents, and answers questions about them."""
 
-    python -m infinidoc.evaluation.contest.systems < job.json
-
-A process each, so that the peak memory is the system's own. Progress goes to standard output, a JSON object per line.
-Every answer is on the disk before the next question is asked.
-"""
-
-import json
-import os
-import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from infinidoc.documents.discovery import File, discover
 from infinidoc.documents.document import Unreadable
 from infinidoc.documents.formats import load, read_document
-from infinidoc.errors import InfinidocError
-from infinidoc.files import write_json
+from infinidoc.evaluation.contest.jobs import OURS, RAG, Job
 from infinidoc.model import loading
 
-if TYPE_CHECKING:  # the parent process only describes jobs; torch is for those that do them
+if TYPE_CHECKING:
     from infinidoc.baselines.rag import Method
     from infinidoc.model.base import BaseModel
     from infinidoc.reading.answers import Answer
     from infinidoc.reading.summary import IngestProgress, Summary
 
-OURS = ("memory", "memory+recall")
-RAG = ("rag-bm25", "rag-dense", "rag-hybrid")
-WINDOW = ("full-context", "no-context")
-LONG = ("whole", "truncated")  # for questions about whole documents; only where they are asked for by name
-NAMES = (*OURS, *RAG, *WINDOW, *LONG)
-RANKED_PASSAGES, RANKED_DOCUMENTS = 50, 10  # how far a ranking goes, and how many different documents of it are kept
-SAVE_SECONDS = 1.0
+RANKED_PASSAGES = 50  # how far a ranking goes
 CHARACTERS = 16  # a token has fewer
 SPARE = 16  # tokens: a text that is cut and encoded again may have a few more
-
-Emit = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a process does: `stage` is "ingest" or "answer"; questions are (id, text)."""
-
-    stage: str
-    system: str
-    out: str
-    paths: list[str]
-    model: str
-    embedder: str
-    questions: list[tuple[str, str]]
-
-    @property
-    def ingested(self) -> Path:
-        return ingested_file(Path(self.out), self.system)
-
-    @property
-    def answers(self) -> Path:
-        return Path(self.out) / "answers" / f"{self.system}.jsonl"
-
-
-def ingested_file(out: Path, system: str) -> Path:
-    """What is known of a system's ingest. The two that share a collection share this too."""
-    return out / "ingested" / ("collection.json" if system in OURS else f"{system}.json")
 
 
 class System(Protocol):
@@ -280,127 +236,3 @@ def system(job: Job) -> System:
     if job.system in OURS:
         return Ours(job)
     return Pipeline(job) if job.system in RAG else Window(job)
-
-
-def work(job: Job, emit: Emit) -> None:
-    """Does a job, going on where an earlier attempt stopped."""
-    (ingest if job.stage == "ingest" else answer)(job, system(job), emit)
-
-
-def ingest(job: Job, chosen: System, emit: Emit) -> None:
-    """Reads the documents, and notes what that cost; the seconds of attempts that were cut short count too."""
-    import torch
-
-    job.ingested.parent.mkdir(parents=True, exist_ok=True)
-    earlier = json.loads(job.ingested.read_text())["seconds"] if job.ingested.exists() else 0.0
-    began = saved = time.perf_counter()
-
-    def notify(progress: "IngestProgress") -> None:
-        nonlocal saved
-        done = {"done": progress.bytes_done, "total": progress.bytes_total, "tokens": progress.tokens}
-        emit({**done, "name": progress.name})
-        if time.perf_counter() - saved > SAVE_SECONDS:
-            saved = time.perf_counter()
-            write_json(job.ingested, {"seconds": earlier + saved - began, "whole": False})
-
-    summary = chosen.ingest(notify)
-    facts = {
-        "whole": True,
-        "seconds": earlier + summary.seconds,
-        "tokens": summary.collection["tokens"],
-        "skipped": [asdict(skipped) for skipped in summary.skipped],
-        "kept": chosen.kept(),
-        "second_model_bytes": chosen.second_model_bytes,
-        "peak_bytes": peak_memory(),
-        "note": chosen.note(),
-        "device": str(chosen.base.device),
-        "dtype": str(chosen.base.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-    }
-    write_json(job.ingested, facts)
-
-
-def answer(job: Job, chosen: System, emit: Emit) -> None:
-    """Answers the questions that have no answer on the disk yet."""
-    from infinidoc.reading.answering import generate, prompt
-
-    job.answers.parent.mkdir(parents=True, exist_ok=True)
-    known = {record["id"] for record in read_records(job.answers)}
-    missing = [(identifier, text) for identifier, text in job.questions if identifier not in known]
-    if (reason := chosen.unfit([text for _, text in job.questions])) is not None:
-        emit({"unfit": reason})
-        return
-    if missing:  # what is loaded at the first need would be charged to the first question
-        chosen.ranking(missing[0][1])
-        generate(chosen.base, prompt(chosen.base, "Ready?", []), None, 2, lambda text: None)
-    with open(job.answers, "a", encoding="utf-8") as file:
-        for number, (identifier, text) in enumerate(missing):
-            emit({"done": len(job.questions) - len(missing) + number, "total": len(job.questions), "name": text})
-            given = chosen.ask(text)
-            ranking = chosen.ranking(text)
-            record = {
-                "id": identifier,
-                "question": text,
-                "answer": given.text,
-                "answered": given.answered,
-                "ranking": list(dict.fromkeys(ranking))[:RANKED_DOCUMENTS] if ranking is not None else None,
-                "read": [
-                    {"document": source.document, "place": source.place, "text": source.text}
-                    for source in given.sources
-                ],
-                "timings": given.timings,
-                "peak_bytes": peak_memory(),
-            }
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    emit({"done": len(job.questions), "total": len(job.questions), "name": ""})
-
-
-def read_records(file: Path) -> list[dict[str, Any]]:
-    """The answers on the disk. A last line that was cut short is cut off."""
-    if not file.exists():
-        return []
-    content = file.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        os.truncate(file, len(whole))
-    return [json.loads(line) for line in whole.splitlines()]
-
-
-def peak_memory() -> int | None:
-    """The most memory (resident bytes) that this process has had, or None on a system that doesn't tell.
-
-    Linux's `ru_maxrss` would begin with that of the process that started this one.
-    """
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
-    except (OSError, StopIteration):
-        pass
-    try:
-        import resource
-    except ImportError:
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
-
-
-def main() -> None:
-    job = Job(**json.load(sys.stdin))
-    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print belongs into the log
-
-    def emit(event: dict[str, Any]) -> None:
-        events.write(json.dumps(event, ensure_ascii=False) + "\n")
-        events.flush()
-
-    try:
-        work(job, emit)
-    except InfinidocError as error:
-        emit({"error": str(error)})
-    except (KeyboardInterrupt, BrokenPipeError):  # the parent was interrupted too, or is gone
-        sys.exit(130)
-
-
-if __name__ == "__main__":
-    main()

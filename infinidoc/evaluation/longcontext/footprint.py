@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from infinidoc.model.adapters import DEFAULT_KERNEL, choose, load
-from infinidoc.model.base import base_name, describe, digest, ensure
+from infinidoc.model.catalogue import base_name, describe, digest, ensure
 
 HALF = 2  # bytes of a number in other models' caches: half precision, as they are served
 ADDRESS_BYTES = 128  # per token, of infinidoc's addresses

@@ -27,7 +27,7 @@ def use(name: str) -> None:
 
 def check(name: str) -> None:
     """Raises InfinidocError for what can't be a reader's name."""
-    from infinidoc.model.base import find
+    from infinidoc.model.catalogue import find
 
     if is_endpoint(name):
         Endpoint(name)

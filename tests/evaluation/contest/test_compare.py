@@ -6,8 +6,8 @@ import pytest
 
 from infinidoc.baselines.index import Index
 from infinidoc.errors import InfinidocError
-from infinidoc.evaluation.contest import compare, summary, systems
-from infinidoc.evaluation.contest.systems import NAMES, WINDOW, Job
+from infinidoc.evaluation.contest import compare, summary, systems, worker
+from infinidoc.evaluation.contest.jobs import NAMES, WINDOW, Job, ingested_file
 from infinidoc.evaluation.questions import Question, parse_questions
 from tests.reading.library import write_library
 
@@ -250,7 +250,7 @@ def in_this_process(monkeypatch):
     def carry_out(job, out, notify):
         events = []
         jobs.append(job)
-        systems.work(Job(**json.loads(json.dumps(vars(job)))), lambda event: events.append(json.dumps(event)))
+        worker.work(Job(**json.loads(json.dumps(vars(job)))), lambda event: events.append(json.dumps(event)))
         return next((event["unfit"] for event in map(json.loads, events) if "unfit" in event), None)
 
     monkeypatch.setattr(compare, "carry_out", carry_out)
@@ -327,11 +327,11 @@ def test_seconds_of_an_ingest_that_was_cut_short_count(squad, out, tiny, monkeyp
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(systems, "SAVE_SECONDS", 0.0)
+        patch.setattr(worker, "SAVE_SECONDS", 0.0)
         patch.setattr(Index, "finish", interrupted)
         with pytest.raises(KeyboardInterrupt):
             compare.run(plan)
-    file = systems.ingested_file(out, "rag-bm25")
+    file = ingested_file(out, "rag-bm25")
     cut = json.loads(file.read_text())
     assert cut["seconds"] > 0
     assert cut["whole"] is False
@@ -377,7 +377,7 @@ def test_an_interruption_ends_the_process_and_the_next_run_goes_on(squad, out, t
 def test_peak_memory_is_this_process_s():
     import numpy as np
 
-    before = systems.peak_memory()
+    before = worker.peak_memory()
     block = np.ones(40_000_000 // 8)
-    assert systems.peak_memory() >= before
-    assert systems.peak_memory() >= block.nbytes
+    assert worker.peak_memory() >= before
+    assert worker.peak_memory() >= block.nbytes

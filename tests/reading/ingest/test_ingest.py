@@ -1,8 +1,7 @@
-"""Ingest on a tiny model: what goes in, what changes, what goes out, and what a crash leaves."""
+"""Ingest on a tiny model: what goes in, what changes, and what goes out."""
 
 import io
 import os
-import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,37 +12,13 @@ import torch
 from infinidoc.errors import InfinidocError
 from infinidoc.memory.addresses import ADDRESS_FILE_ROWS
 from infinidoc.model import encoding as encoding_module
-from infinidoc.model import quantization
 from infinidoc.model.addresses import untrained_head
 from infinidoc.model.attention import CompressiveMemory, attach
 from infinidoc.model.base import load_base
-from infinidoc.model.encoding import Encoder, Seat, add, encode
-from infinidoc.model.precision import dtype_of
-from infinidoc.model.quantization import quantise
+from infinidoc.model.encoding import Seat, encode
 from infinidoc.reading.collection import Collection
-from infinidoc.reading.removal import state_of
-from infinidoc.reading.summary import Stopped
+from tests.reading.ingest.memories import assert_same_memory, sums
 from tests.reading.library import content, write_library
-
-
-@pytest.fixture
-def docs(tmp_path):
-    return write_library(tmp_path / "docs")
-
-
-@pytest.fixture
-def collection(tiny):
-    with Collection.open(model=str(tiny), memory=True) as collection:
-        yield collection
-
-
-def sums(collection):
-    return [tensor for layer in collection.store.state() for tensor in layer.tensors().values()]
-
-
-def assert_same_memory(a, b, tolerance=1e-4):
-    for one, other in zip(a, b, strict=True):
-        torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
 
 
 def test_the_summary_counts_what_happened(collection, docs):
@@ -236,69 +211,6 @@ def test_segments_come_back_in_order_whatever_their_length(tiny, monkeypatch):
     assert encoded.seats[:5] == [Seat(4, 4, 1), Seat(1, 60, 0), Seat(4, 4, 3), Seat(1, 40, 0), Seat(1, 100, 0)]
 
 
-INGEST = """
-import os, random, signal, sys
-import torch
-torch.set_num_threads(1)
-from infinidoc.model import encoding
-from infinidoc.reading.collection import Collection
-encoding.WINDOW_TOKENS["cpu"] = 150
-docs, model = sys.argv[1:]
-random.seed(1)
-with Collection.open("x", model, memory=True) as warm:
-    warm.load()
-
-def run(name, kill_at=None):
-    # Ingest in a process of its own. Returns how many calls it made, or nothing if it was killed: in the millisecond
-    # after that many calls, wherever it is. SIGALRM's default ends a process as kill -9 does.
-    ours, theirs = os.pipe()
-    child = os.fork()
-    if child == 0:
-        calls = 0
-        def count(frame, event, arg):
-            nonlocal calls
-            calls += 1
-            if calls == kill_at:
-                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1e-3))
-        collection = Collection.open(name, models=warm._models, memory=True)
-        sys.setprofile(count)
-        collection.ingest([docs])
-        sys.setprofile(None)
-        os.write(theirs, str(calls).encode())
-        os._exit(0)
-    os.close(theirs)
-    with open(ours) as pipe:
-        calls = pipe.read()
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return None if os.WIFSIGNALED(status) else int(calls)
-
-whole = run("undisturbed")
-for name in ("killed", "killed-too"):
-    kills = 0
-    while kills < 12 and run(name, random.randrange(1, whole // 5)) is None:
-        kills += 1
-    assert kills >= 4, kills  # no run gets further than a fifth
-    assert run(name)
-"""
-
-
-def test_killed_at_many_random_moments_the_result_is_that_of_an_undisturbed_run(docs, tiny, home):
-    """A real process, killed again and again until one run gets through: equal to the last address and state bit.
-
-    Moments are chosen by how far the run is and not by a clock, so that a slow machine sees the same ones.
-    """
-    docs = write_library(docs, count=40)
-    done = subprocess.run([sys.executable, "-c", INGEST, str(docs), str(tiny)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    undisturbed = home / "collections" / "undisturbed"
-    for name in ("killed", "killed-too"):
-        killed = home / "collections" / name
-        assert content(killed) == content(undisturbed)
-        assert not list(killed.glob(".*.tmp"))
-        assert len(list(killed.glob("*.safetensors"))) == len(list(undisturbed.glob("*.safetensors")))
-
-
 MEASURE = """
 import os, resource, sys
 import torch
@@ -334,90 +246,6 @@ def test_memory_does_not_grow_with_what_is_read(tmp_path, tiny, precision, most)
     assert max(peaks[1:]) - peaks[0] < most, (tokens, peaks)
 
 
-def test_bfloat16_reads_nearly_the_same(tiny):
-    segments = [[3 + (7 * i + j) % 300 for j in range(n)] for i, n in enumerate([300, 20, 7])]
-    found, states = {}, {}
-    for dtype in (torch.float32, torch.bfloat16):
-        base = load_base(str(tiny), dtype=dtype)
-        attach(base.model)
-        if dtype is torch.float32:
-            head = untrained_head(base)
-        encoded = encode(base, head, segments)
-        found[dtype] = torch.cat(encoded.addresses).float()
-        states[dtype] = encoded.state
-    cosines = torch.cosine_similarity(found[torch.float32], found[torch.bfloat16], -1)
-    assert cosines.min() > 0.99
-    for exact, rounded in zip(states[torch.float32], states[torch.bfloat16], strict=True):
-        assert (exact.association - rounded.association).norm() < 0.03 * exact.association.norm()
-        assert torch.equal(exact.tokens, rounded.tokens)
-
-
-def test_a_collection_is_read_in_one_precision_and_asked_in_any(docs, tiny):
-    with Collection.open("half", str(tiny), precision="bf16", memory=True) as half:
-        half.ingest([docs])
-    with Collection.open("half") as again:
-        assert again.store.identity.precision == "bf16"
-        assert again.load().dtype is torch.float32  # as INFINIDOC_PRECISION says
-        assert again.ask("What does the Amalia carry?").sources
-        before = sums(again)
-        (docs / "new.txt").write_text("The Zephyr sank off Cape Wrath in the winter storms of that year.")
-        assert again.ingest([docs]).added == 1
-        assert again.load().dtype is torch.bfloat16
-        again.remove(again.find("new.txt"))
-        assert_same_memory(sums(again), before, tolerance=1e-9)  # nothing of it is left, not even a rounding
-    with (
-        Collection.open("half", precision="fp32") as other,
-        pytest.raises(InfinidocError, match="read in bf16, not in fp32"),
-    ):
-        other.ingest([docs])
-    with pytest.raises(InfinidocError, match="choose fp32, bf16 or int8"):
-        Collection.open("half", precision="fp8")
-
-
-@pytest.fixture
-def exact_sums(monkeypatch):
-    """int8 as processors with VNNI have it."""
-    monkeypatch.setattr(torch, "_int_mm", lambda a, b: a.int() @ b.int())
-
-
-def test_a_new_collection_is_not_read_in_int8_where_sums_overflow(docs, tiny, monkeypatch, exact_sums):
-    with Collection.open("old", str(tiny), precision="int8") as old:
-        old.ingest([docs / "log-00.txt"])
-        monkeypatch.setattr(quantization, "overflows", lambda: True)
-        old.ingest([docs])  # goes on as it is
-        assert old.search("What does the Amalia carry?")
-    with (
-        Collection.open("new", str(tiny), precision="int8") as new,
-        pytest.raises(InfinidocError, match="sums of int8 overflow on this processor"),
-    ):
-        new.ingest([docs])
-
-
-def test_documents_can_be_read_in_int8_and_are_asked_about_without(docs, tiny, monkeypatch, exact_sums):
-    with (
-        Collection.open("small", str(tiny), precision="int8", memory=True) as small,
-        Collection.open("exact", str(tiny), memory=True) as exact,
-    ):
-        small.ingest([docs])
-        exact.ingest([docs])
-        assert small.store.identity.precision == "int8"
-        assert small.load(to_write=True).precision == "int8"
-        assert small.load().precision in ("fp32", "bf16")
-        question = "What does the Amalia carry?"
-        assert small.search(question)[0].document == exact.search(question)[0].document
-        for rounded, whole in zip(small.store.state(), exact.store.state(), strict=True):
-            error = (whole.association - rounded.association).norm()
-            assert 0 < error < 0.1 * whole.association.norm()
-        before = sums(small)
-        (docs / "new.txt").write_text("The Zephyr sank off Cape Wrath in the winter storms of that year.")
-        small.ingest([docs])
-        small.remove(small.find("new.txt"))
-        assert_same_memory(sums(small), before, tolerance=1e-9)
-    monkeypatch.setenv("INFINIDOC_PRECISION", "int8")
-    with Collection.open("exact") as exact:
-        assert exact.load().precision in ("fp32", "bf16")
-
-
 def test_without_a_memory_the_addresses_are_the_same_and_the_upper_layers_rest(docs, tiny):
     with (
         Collection.open("with", str(tiny), memory=True) as whole,
@@ -442,120 +270,6 @@ def test_without_a_memory_the_addresses_are_the_same_and_the_upper_layers_rest(d
         assert bare.ask("What does the Amalia carry?").sources
         with pytest.raises(InfinidocError, match="no compressive memory"):
             bare.ask("What does the Amalia carry?", memory_only=True)
-
-
-def numbers(rng, count):
-    return [rng.randrange(3, 390) for _ in range(count)]
-
-
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_a_segment_in_its_seat_gives_the_same_bits_whatever_is_beside_it(tiny, precision):
-    base = load_base(str(tiny), dtype=dtype_of(precision))
-    attach(base.model)
-    if precision == "int8":
-        quantise(base.model)
-    rng = random.Random(0)
-    segments = [numbers(rng, rng.randint(1, 300)) for _ in range(40)]
-    together = encode(base, None, segments)
-    assert len({seat[:2] for seat in together.seats}) > 3
-    apart = None
-    with Encoder(base) as encoder:
-        for first in range(0, len(segments), 3):
-            some = slice(first, first + 3)
-            apart = add(apart, encoder.second_pass(segments[some], together.seats[some])(lambda tokens: None))
-    for mine, theirs in zip(apart, together.state, strict=True):
-        for a, b in zip(mine.tensors().values(), theirs.tensors().values(), strict=True):
-            torch.testing.assert_close(a, b, rtol=1e-13, atol=1e-11)  # float64 sums in another order, and no more
-
-
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_one_of_forty_files_of_mixed_length_is_taken_out_without_remainder(tmp_path, tiny, exact_sums, precision):
-    """What is left is what the others gave: not one float32 step of any product is off."""
-    docs = write_library(tmp_path / "docs", count=40, longest=60)
-    with Collection.open("forty", str(tiny), precision=precision, memory=True) as collection:
-        collection.ingest([docs])
-        store, base = collection.store, collection.load(to_write=True)
-        (gone,) = collection.find("log-19.txt")
-        others = [document for document in collection.documents() if document.id != gone.id]
-        with Encoder(base) as encoder:
-            expected = state_of(store, base, encoder, others)
-        collection.remove([gone])
-        left = collection.store.state()
-        assert_same_memory(sums(collection), [t for s in expected for t in s.tensors().values()], tolerance=1e-11)
-        for layer in left:
-            assert torch.linalg.eigvalsh(layer.normaliser).min() > -1e-9
-        assert collection.ask("What does the Amalia carry?").sources
-        collection.remove(collection.find("*/log-[0-2]*.txt"))
-        collection.remove(collection.documents())
-        assert collection.store.state() is None
-
-
-def test_a_document_that_was_read_before_seats_were_kept_can_still_be_taken_out(collection, docs):
-    collection.ingest([docs])
-    before = sums(collection)
-    (docs / "more.txt").write_text("The Zephyr sank off Cape Wrath.")
-    collection.ingest([docs])
-    (more,) = collection.find("more.txt")
-    collection.store._sql.execute("DELETE FROM segments WHERE document = ?", (more.id,))
-    collection.remove([more])
-    assert_same_memory(sums(collection), before)
-
-
-def interrupting(at):
-    """A `notify` that raises KeyboardInterrupt once so many tokens have been read."""
-
-    def notify(progress):
-        if progress.tokens >= at:
-            raise KeyboardInterrupt
-
-    return notify
-
-
-def test_an_interrupted_ingest_keeps_what_was_read_of_a_long_document_and_goes_on(tmp_path, tiny, monkeypatch):
-    monkeypatch.setitem(encoding_module.WINDOW_TOKENS, "cpu", 600)
-    folder = write_library(tmp_path / "long", count=3, longest=600)
-    with (
-        Collection.open("whole", str(tiny), memory=True) as whole,
-        Collection.open("parts", str(tiny), memory=True) as parts,
-    ):
-        total = whole.ingest([folder]).tokens
-        kept = []
-        for at in (1500, 1300, 2500, 400):  # the last one before anything was committed
-            with pytest.raises(Stopped) as stopped:
-                parts.ingest([folder], notify=interrupting(at))
-            summary = stopped.value.summary
-            assert at - 1300 <= summary.tokens <= at
-            (share,) = summary.partial.values()
-            assert 0 < share < 1
-            kept.append(summary.collection["tokens"])
-            assert parts.search("What does the Amalia carry?")  # what is there can be asked
-        assert kept[0] < kept[1] < kept[2] == kept[3]
-        last = parts.ingest([folder])
-        assert last.partial == {}
-        assert last.tokens == total - kept[-1]
-        assert content(parts.directory) == content(whole.directory)
-        assert parts.ingest([folder]).unchanged == 3
-
-
-def test_a_part_of_a_document_is_replaced_and_removed_like_a_whole_one(tmp_path, tiny, monkeypatch):
-    monkeypatch.setitem(encoding_module.WINDOW_TOKENS, "cpu", 600)
-    folder = write_library(tmp_path / "long", count=2, longest=600)
-    with Collection.open("parts", str(tiny), memory=True) as parts:
-        parts.ingest([folder / "log-01.txt"])
-        before = sums(parts)
-        with pytest.raises(Stopped):
-            parts.ingest([folder], notify=interrupting(1500))
-        (part,) = parts.find("log-00.txt")
-        assert not part.complete
-        parts.remove([part])
-        assert_same_memory(sums(parts), before, tolerance=1e-11)
-        with pytest.raises(Stopped):
-            parts.ingest([folder], notify=interrupting(1500))
-        (folder / "log-00.txt").write_text("The Zephyr sank.")
-        summary = parts.ingest([folder])
-        assert (summary.added, summary.replaced, summary.unchanged) == (0, 1, 1)
-        (short,) = parts.find("log-00.txt")
-        assert (short.complete, short.tokens) == (True, summary.tokens)
 
 
 def test_threads_of_the_caller_keep_their_number(tiny):

@@ -1,8 +1,7 @@
-"""Asking: sources, refusals, the log, and what happens when the collection or the model isn't the right one."""
+"""Asking: what is recalled, read and said, with the sources and the sentences that it was read from."""
 
 import itertools
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,28 +10,11 @@ import torch
 from infinidoc.errors import InfinidocError
 from infinidoc.model import decoding
 from infinidoc.model.attention import CompressiveMemory, attention_modules
-from infinidoc.reading import answering, phrases, search
-from infinidoc.reading import collection as collection_module
+from infinidoc.reading import answering, asking, phrases, search
 from infinidoc.reading.answers import Source
-from infinidoc.reading.collection import TOP, Collection
+from infinidoc.reading.collection import Collection
 from infinidoc.reading.search import Found, in_pieces
-from tests.reading.library import write_library
 from tests.reading.test_recall import naive_scores
-from tests.tiny import tiny_model
-
-
-@pytest.fixture
-def docs(tmp_path):
-    return write_library(tmp_path / "work" / "docs")
-
-
-@pytest.fixture
-def collection(tiny, docs, monkeypatch):
-    monkeypatch.setattr(collection_module, "WORTH_READING", -float("inf"))  # a random model can't tell either
-    with Collection.open(model=str(tiny), memory=True) as collection:
-        collection.ingest([docs])
-        collection.head.__dict__["threshold"] = -2.0  # a random model knows nothing of relevance
-        yield collection
 
 
 def test_an_answer_has_sources_in_the_documents_and_timings(collection, docs):
@@ -143,26 +125,6 @@ def test_nothing_relevant_is_said_so_and_nothing_is_generated(collection, monkey
     assert (answer.answered, answer.text, answer.sources) == (False, phrases.NOTHING, [])
 
 
-def test_a_removed_or_replaced_document_is_never_cited_again(collection, docs):
-    question = "The Amalia carries 800 tons of wine."
-    everything = {s.document for s in collection.ask(question, top=50, max_tokens=1).sources}
-    assert {"docs/log-03.txt", "docs/log-04.txt"} <= everything
-    collection.remove(collection.find("log-03.txt"))
-    (docs / "log-04.txt").write_text("Only this line.")
-    collection.ingest([docs / "log-04.txt"])
-    sources = collection.ask(question, top=50, max_tokens=1).sources
-    assert "docs/log-03.txt" not in {source.document for source in sources}
-    assert [source.text for source in sources if source.document == "docs/log-04.txt"] == ["Only this line."]
-
-
-def test_another_process_s_changes_are_seen(collection, docs, tiny):
-    collection.ask("Which ship?", max_tokens=1)
-    with Collection.open() as other:
-        other.remove(other.find("log-00.txt"))
-    sources = collection.ask("Which ship?", top=50, max_tokens=1).sources
-    assert "docs/log-00.txt" not in {source.document for source in sources}
-
-
 def test_memory_only_recalls_nothing_and_reads_the_compressive_memory(collection, monkeypatch):
     seen = []
 
@@ -188,16 +150,6 @@ def test_closed_gates_answer_as_the_base_model_does(collection):
     ids = answering.prompt(base, "What does the Amalia carry?", passages)
     with_memory = answering.generate(base, ids, collection.store.state(), 10, lambda text: None)
     assert with_memory == answering.generate(base, ids, None, 10, lambda text: None)
-
-
-def test_every_question_is_logged(collection):
-    collection.ask("Which ship carries salt?", max_tokens=2)
-    collection.ask("Which ship sank?", max_tokens=2, memory_only=True)
-    newest, oldest = collection.log()
-    assert (newest.answer.question, newest.answer.memory_only) == ("Which ship sank?", True)
-    assert oldest.answer.sources[0].document.startswith("docs/log-")
-    assert oldest.answer.timings["total"] > 0
-    assert oldest.model == collection.load().name
 
 
 def test_text_in_documents_is_never_read_as_the_template_s_tokens(collection):
@@ -232,53 +184,12 @@ def test_a_model_that_says_nothing_is_said_so(collection, monkeypatch):
     assert answer.sources
 
 
-def test_mistakes_get_a_clear_line(collection, docs, tmp_path):
-    with pytest.raises(InfinidocError, match="question is empty"):
-        collection.ask("  \n ")
-    with pytest.raises(InfinidocError, match="no collection nope"):
-        Collection.open("nope", create=False)
-    with pytest.raises(InfinidocError, match="no collection"):
-        Collection.open("nope").ask("Is anybody there?")
-    other = tiny_model(tmp_path / "other", seed=5)
-    with Collection.open(model=str(other), memory=True) as wrong:
-        for call in (lambda: wrong.ask("Which ship?"), lambda: wrong.ingest([docs])):
-            with pytest.raises(InfinidocError, match="was read with the model"):
-                call()
-
-
-def test_the_model_of_the_environment_is_that_of_new_collections(collection, tiny, docs, tmp_path, monkeypatch):
-    other = tiny_model(tmp_path / "other", seed=5)
-    monkeypatch.setenv("INFINIDOC_MODEL", str(other))
-    with Collection.open() as there:
-        assert there.ask("Which ship?").sources
-    with Collection.open("new") as new:
-        assert new.model == str(other)
-
-
-def test_a_model_that_was_moved_is_found_by_the_environment(docs, tmp_path, monkeypatch):
-    model = tiny_model(tmp_path / "model", seed=5)
-    with Collection.open("moved", model=str(model)) as collection:
-        collection.ingest([docs])
-    moved = model.rename(tmp_path / "elsewhere")
-    monkeypatch.setenv("INFINIDOC_MODEL", str(moved))
-    with Collection.open("moved") as collection:
-        assert collection.search("Which ship?")
-
-
 def test_what_does_not_fit_the_window_is_left_out(collection):
     room = collection.load().model.config.max_position_embeddings
     answer = collection.ask("Which ship?", top=50, max_tokens=room - 600)
     assert 0 < len(answer.sources) < 20
     with pytest.raises(InfinidocError, match="question is too long"):
         collection.ask("Which ship? " * room)
-
-
-def test_find_by_path_by_ending_and_by_glob(collection, docs):
-    one = [d.path for d in collection.documents() if d.path.endswith("log-07.txt")]
-    for name in (str(docs / "log-07.txt"), "docs/log-07.txt", "log-07.txt", "*-07.*", "docs/*7.txt"):
-        assert [document.path for document in collection.find(name)] == one
-    with pytest.raises(InfinidocError, match="no document og-07"):
-        collection.find("og-07.txt")
 
 
 def test_a_trained_reader_needs_no_example_and_may_refuse(collection, monkeypatch):
@@ -318,9 +229,9 @@ def test_what_is_said_of_an_answer_is_in_the_questions_language(collection, monk
 def test_passages_far_behind_the_best_are_not_read(collection, monkeypatch):
     found = collection.search("Which ship carries salt?", top=4)
     assert len(found) == 4
-    monkeypatch.setattr(collection_module, "WORTH_READING", found[1].score / found[0].score - 1e-4)
+    monkeypatch.setattr(asking, "WORTH_READING", found[1].score / found[0].score - 1e-4)
     assert len(collection.ask("Which ship carries salt?", max_tokens=2).sources) == 2
-    monkeypatch.setattr(collection_module, "WORTH_READING", 1.0)
+    monkeypatch.setattr(asking, "WORTH_READING", 1.0)
     assert len(collection.ask("Which ship carries salt?", max_tokens=2).sources) == 1
 
 
@@ -369,27 +280,6 @@ def test_the_real_model_finds_and_reads_the_right_passage(tmp_path):
         assert collection.ask("What is the name of the cat?").sources[0].document == "notes/cat.txt"
         nothing = collection.ask("Which enzyme copies DNA during cell division?")
         assert not nothing.answered
-
-
-def test_threads_take_turns(collection, docs):
-    """A server's threads share a collection: asking, listing, ingesting and removing at once."""
-    question = "What does the Amalia carry?"
-    expected = [source.path for source in collection.search(question, TOP)]
-    (docs / "more.txt").write_text("Nothing that anybody asks about.")
-
-    def change():
-        collection.ingest([docs / "more.txt"])
-        collection.remove(collection.find("more.txt"))
-
-    with ThreadPoolExecutor(6) as pool:
-        asked = [pool.submit(collection.ask, question, max_tokens=3) for _ in range(6)]
-        changed, listed = pool.submit(change), pool.submit(collection.documents)
-        recalled = [pool.submit(collection.search, question, TOP) for _ in range(6)]
-        changed.result()
-        assert len(listed.result()) >= 12
-        assert len({future.result().text for future in asked}) >= 1
-        assert all([source.path for source in future.result()] == expected for future in recalled)
-    assert len(collection.log()) == 6
 
 
 @pytest.mark.parametrize("long", [False, True])

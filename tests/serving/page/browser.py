@@ -16,6 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 MISSING = "no Chromium: apt-get install chromium chromium-driver"
+WIDE = (1400, 900)
 SECONDS = 20.0  # until what is waited for counts as never coming
 SWITCHES = (
     *("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"),
@@ -33,7 +34,7 @@ class Page:
     def __init__(self, driver: webdriver.Chrome):
         self.driver = driver
 
-    def open(self, address: str, width: int = 1400, height: int = 900, dark: bool = False) -> None:
+    def open(self, address: str, width: int = WIDE[0], height: int = WIDE[1], dark: bool = False) -> None:
         """A page that knows nothing of those before it."""
         self.resize(width, height)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -117,6 +118,8 @@ def chromium():
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
         try:
-            yield Page(driver)
+            page = Page(driver)
+            page.resize(*WIDE)
+            yield page
         finally:
             driver.quit()

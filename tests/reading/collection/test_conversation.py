@@ -5,11 +5,10 @@ import pytest
 from infinidoc.errors import InfinidocError
 from infinidoc.reading import answering
 from infinidoc.reading.conversation import REMEMBERED, Conversation
-from tests.reading.test_collection import collection, docs  # noqa: F401 (fixtures)
 
 
 @pytest.fixture
-def conversation(collection, monkeypatch):  # noqa: F811
+def conversation(collection, monkeypatch):
     monkeypatch.setattr(answering, "generate", lambda *_: "tea")
     return Conversation(collection)
 
