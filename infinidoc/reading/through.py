@@ -46,10 +46,10 @@ def read_documents(
 ) -> CompressiveMemory:
     """The memories of documents, side by side, as one; what is not kept yet is read, and kept."""
     progress = ReadingProgress(sum(document.tokens for document in documents))
-    return side_by_side(base, [_read(store, base, document, progress, notify) for document in documents])
+    return side_by_side([_read(store, base, document, progress, notify) for document in documents])
 
 
-def side_by_side(base: BaseModel, memories: Sequence[CompressiveMemory]) -> CompressiveMemory:
+def side_by_side(memories: Sequence[CompressiveMemory]) -> CompressiveMemory:
     """Memories of several texts as one with all their slots, in which their sums are added up."""
     joined = memories[0].copy()
     for another in memories[1:]:

@@ -152,7 +152,7 @@ def test_memories_stand_side_by_side_in_the_order_of_their_documents(collection)
     base = collection.load()
     both = [named(collection, name) for name in ("long.txt", "short.txt")]
     one, other = (read_documents(collection.store, base, [document]) for document in both)
-    joined = side_by_side(base, [one, other])
+    joined = side_by_side([one, other])
     for mine, first, second in zip(joined.slots, one.slots, other.slots, strict=True):
         assert torch.equal(mine.keys, torch.cat([first.keys, second.keys], 2))
         assert mine.present.shape == (1, 2 * through.SLOTS)

@@ -76,7 +76,7 @@ def _workbook(package: Package, format: str) -> Document:
             continue
         pages += 1
         comments: deque[tuple[int, str]] = deque()
-        rows, hidden = grid(table, package, lambda cell: _cell(cell, writing))
+        rows, hidden = grid(table, lambda cell: _cell(cell, writing))
         drawn = (text for shape in table.iterfind(f"{qn('table:shapes')}/*") for text in writing.drawn(shape))
         add_sheet(composer, name, _commented(rows, writing, comments), comments, drawn)
         notes += hidden_rows(name, len(hidden))

@@ -384,10 +384,6 @@ def _with_entries(
     return lines
 
 
-def _is_above(line: Line, entry: Entry) -> bool:
-    return line.left < entry.right and line.right > entry.left
-
-
 def _gap(entry: Entry, line: Line) -> float:
     """How far apart an entry and a line at its height are: what is written before a field mostly says what it is."""
     if line.right <= entry.left:

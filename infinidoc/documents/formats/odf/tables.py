@@ -5,7 +5,7 @@ from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 from infinidoc.documents.document import MAX_CHARACTERS, TOO_LONG, Unreadable
-from infinidoc.documents.formats.odf.package import Package, children, qn
+from infinidoc.documents.formats.odf.package import children, qn
 
 _COLUMNS, _ROWS = 16_384, 1_048_576  # of the largest sheet
 _WIDEST = 100  # columns that a merged cell names
@@ -36,7 +36,7 @@ def heads(table: Any) -> int:
     )
 
 
-def grid(table: Any, package: Package, text: Callable[[Any], str]) -> Grid:
+def grid(table: Any, text: Callable[[Any], str]) -> Grid:
     """`text` gives what a cell shows. Raises Unreadable for more than MAX_CHARACTERS."""
     hidden_rows: list[int] = []
     return Grid(_rows(table, _hidden_columns(table), text, hidden_rows), hidden_rows)

@@ -120,7 +120,7 @@ class Writing:
         titles = root.iter(qn("chart:title"), qn("chart:subtitle"))
         yield from filter(None, map(self.flat, titles))
         for table in root.iter(qn("table:table")) if self._with_chart_values else ():
-            rows = (row for _, row in grid(table, self._package, self.flat).rows)
+            rows = (row for _, row in grid(table, self.flat).rows)
             for _, line in describe(rows, heads(table) or None):
                 yield line
 
@@ -182,7 +182,7 @@ class Writing:
                 for cell in row:
                     yield from self.blocks(cell)
             return
-        lines = [row for _, row in grid(table, self._package, self.flat).rows]
+        lines = [row for _, row in grid(table, self.flat).rows]
         named = bool(rows) and all(map(self._is_head, rows[0]))
         count = heads(table)
         for index, (_, line) in enumerate(describe(lines, count if 0 < count < len(lines) else None, named, " | ")):
