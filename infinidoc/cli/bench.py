@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infinidoc.cli import render
-from infinidoc.cli.options import JsonOption
+from infinidoc.cli.options import LARGEST_SEED, JsonOption
 from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
 from infinidoc.evaluation.longcontext.lengths import parse_lengths, parse_slots, short
@@ -29,7 +29,7 @@ LengthsOption = Annotated[
     str, typer.Option("--lengths", "-l", help="In tokens, separated by commas; k is 1,024 and m 1,048,576.")
 ]
 SamplesOption = Annotated[int, typer.Option(min=1, help="How many questions per cell of the table.")]
-SeedOption = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="The same seed gives the same samples.")]
 AdapterOption = Annotated[
     str | None, typer.Option("--adapter", "-a", help="An adapter's name, or none; default: a new collection's.")
 ]

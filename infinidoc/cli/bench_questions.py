@@ -7,7 +7,7 @@ import typer
 
 from infinidoc.cli import compare
 from infinidoc.cli.bench import OUT, ModelOption
-from infinidoc.cli.options import JsonOption
+from infinidoc.cli.options import LARGEST_SEED, JsonOption
 
 
 def questions(
@@ -15,7 +15,7 @@ def questions(
         str | None, typer.Option(metavar="NAMES", help="Only these, with commas: memory+recall,rag-hybrid.")
     ] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Ask only so many of the questions, at random.")] = None,
-    seed: Annotated[int, typer.Option(help="For that choice, and for the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="For that choice, and for the intervals.")] = 0,
     model: ModelOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where results, report and pictures go.")] = (
         OUT / "questions"

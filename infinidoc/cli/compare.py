@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infinidoc.cli import render
-from infinidoc.cli.options import JsonOption, ModelOption
+from infinidoc.cli.options import LARGEST_SEED, JsonOption, ModelOption
 from infinidoc.cli.progress import progress
 from infinidoc.errors import InfinidocError
 
@@ -39,7 +39,7 @@ def compare(
         str | None, typer.Option(metavar="NAMES", help="Only these, with commas: memory+recall,rag-hybrid.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Ask only so many of the questions, at random.")] = None,
-    seed: Annotated[int, typer.Option(help="For that choice, and for the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="For that choice, and for the intervals.")] = 0,
     embedder: Annotated[
         str | None,
         typer.Option(help="Another embedding model for RAG: a sentence-transformers directory or hub id."),
@@ -122,13 +122,11 @@ def choose(systems: str | None, rag: bool) -> list[str]:
 
 
 def gather(questions: Path | None) -> "QuestionFile":
-    from infinidoc.evaluation.questions import parse_questions, read_questions
+    from infinidoc.evaluation.questions import read_questions
 
-    if questions is not None and str(questions) != "-":
-        return read_questions(questions)
     if questions is None and sys.stdin.isatty():
         raise InfinidocError("no questions", "give a file (--questions FILE), or pipe one question per line")
-    return parse_questions("standard input", sys.stdin.buffer.read())
+    return read_questions(None if str(questions or "-") == "-" else questions)
 
 
 def print_result(result: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,14 @@ def lines(file: Path | None = None) -> list[str]:
     Raises InfinidocError for one that is no text, OSError for one that can't be read.
     """
     from infinidoc.documents.charset import Unreadable, clean, decode
+    from infinidoc.documents.formats import limited
 
     name = str(file) if file else "standard input"
     try:
-        text = clean(decode(file.read_bytes() if file else sys.stdin.buffer.read()))
+        with file.open("rb") if file else nullcontext(sys.stdin.buffer) as opened:
+            text = clean(decode(limited(opened)))
     except Unreadable as error:
-        raise InfinidocError(f"{name} is no text ({error})", "give one per line") from error
+        raise InfinidocError(f"{name} can't be read ({error})", "give one per line") from error
     return [line.strip() for line in text.split("\n") if line.strip()]
 
 

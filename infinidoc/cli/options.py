@@ -8,6 +8,8 @@ from infinidoc import warm
 from infinidoc.errors import InfinidocError
 from infinidoc.model.embedded import DEFAULT, EMBEDDED
 
+LARGEST_SEED = 2**32 - 1  # that Python, NumPy and PyTorch all take
+
 CollectionOption = Annotated[
     str | None,
     typer.Option("--collection", "-c", metavar="NAME", help="A named collection; default: this directory's own."),

@@ -42,7 +42,7 @@ def search(
       infinidoc search --type pdf --since 2024-05-01 --json "notice period"
     """
     wanted = given.questions(questions or [], file, "search")
-    failed = False
+    failed = 0
     with opened(collection) as target:
         scope = given.scope(target, within, type_, since)
         ready_to_search(target)
@@ -56,7 +56,7 @@ def search(
                 render.error(str(error))
                 if json:
                     render.print_json({"question": question, "error": str(error), "passages": []})
-                failed = True
+                failed += 1
                 continue
             if json:
                 render.print_json({"question": question, "passages": [asdict(source) for source in found]})
@@ -64,8 +64,8 @@ def search(
                 print_passages(found, SHOWN_CHARACTERS)
                 if not found or found[0].score < target.head.threshold:
                     render.note("nothing here seems to bear on that; these are the nearest")
-        if not json:
-            took, searched = time.perf_counter() - began, render.plural(len(wanted), "question")
+        if not json and failed < len(wanted):
+            took, searched = time.perf_counter() - began, render.plural(len(wanted) - failed, "question")
             render.note(f"{searched} searched for in {took:.2f} s, after {loading:.1f} s to load the model")
     if failed:
         raise typer.Exit(1)

@@ -10,7 +10,7 @@ import typer
 from infinidoc.cli import render
 from infinidoc.cli.adapters import plain
 from infinidoc.cli.models import fetch
-from infinidoc.cli.options import JsonOption, ModelOption
+from infinidoc.cli.options import LARGEST_SEED, JsonOption, ModelOption
 from infinidoc.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Option("--out", "-o", help="The run's directory: checkpoints, log, curves, adapter.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="How many steps; default: the recipe's.")]
 Minutes = Annotated[float, typer.Option(min=0, help="End after so many minutes instead: ten of a GPU will do.")]
-Seed = Annotated[int, typer.Option(help="Another seed, another run.")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Another seed, another run.")]
 Processes = Annotated[int | None, typer.Option(min=1, help="How many side by side, each with its share of the cores.")]
 Init = Annotated[list[str], typer.Option(help="An adapter to start from: a name, or a run's directory. Repeatable.")]
 Precision = Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="What the frozen base model computes in.")]

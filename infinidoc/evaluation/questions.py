@@ -6,11 +6,15 @@ import io
 import json
 import random
 import re
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infinidoc.documents.document import Unreadable
+from infinidoc.documents.formats import limited
 from infinidoc.errors import InfinidocError
 from infinidoc.evaluation.metrics import normalise
 
@@ -53,13 +57,18 @@ def question_digest(text: str) -> str:
     return hashlib.sha256(normalise(text).encode()).hexdigest()
 
 
-def read_questions(file: Path) -> QuestionFile:
-    """Raises InfinidocError, in one line that says where, for a file that isn't what its name says."""
+def read_questions(file: Path | None) -> QuestionFile:
+    """Those of a file, or of standard input. Raises InfinidocError, in one line that says where, for a file that isn't
+    what its name says."""
+    name = str(file) if file else "standard input"
     try:
-        content = file.read_bytes()
+        with file.open("rb") if file else nullcontext(sys.stdin.buffer) as opened:
+            content = limited(opened)
+    except Unreadable as error:
+        raise InfinidocError(f"{name} can't be read ({error})", f"questions are {FORMATS}") from error
     except IsADirectoryError as error:
         raise InfinidocError(f"{file} is a directory", "give one file with questions") from error
-    return parse_questions(str(file), content)
+    return parse_questions(name, content)
 
 
 def parse_questions(name: str, content: bytes) -> QuestionFile:

@@ -1,6 +1,7 @@
 """What was asked of a collection: questions, answers, and the places that these were given from."""
 
 import json
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -50,7 +51,7 @@ class AnswerLog(RowStore):
         columns = "id, question, answer, answered, memory_only, timings, asked_at, model"
         entries = []
         query = f"SELECT {columns} FROM log ORDER BY id DESC LIMIT ?"
-        for identifier, *row in self._query(query, (-1 if last is None else last,)):
+        for identifier, *row in self._query(query, (-1 if last is None else min(last, sys.maxsize),)):
             question, answer, answered, memory_only, timings, asked_at, model = row
             query = "SELECT document, start, end, score FROM citations WHERE entry = ? ORDER BY rank"
             citations = [Citation(*citation) for citation in self._query(query, (identifier,))]

@@ -216,7 +216,7 @@ class Manifest:
     def _missing(self, error: FileNotFoundError) -> InfinidocError:
         if not self.exists(self.directory):
             return self.gone()
-        return Damaged(f"{error} is missing", self.mended_by(self.directory))
+        return Damaged(f"{error.filename or error} is missing", self.mended_by(self.directory))
 
     def gone(self) -> InfinidocError:
         """What is wrong where it isn't on the disk any more, while it is open."""

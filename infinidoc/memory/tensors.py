@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from infinidoc.errors import Damaged, Unwritable
+from infinidoc.errors import Damaged, InfinidocError, Unwritable
 from infinidoc.files import PRIVATE, cant_write, tensor_header
 from infinidoc.files import write as write_file
 
@@ -40,7 +40,8 @@ def write(directory: Path, kind: str, tensors: dict[str, Tensor]) -> str:
 
 
 def read(directory: Path, name: str) -> dict[str, Tensor]:
-    """The tensors of a file, memory-mapped. Raises FileNotFoundError, or Damaged."""
+    """The tensors of a file, memory-mapped. Raises FileNotFoundError, Damaged, or InfinidocError if
+    it can't be read."""
     path = directory / name
     if not path.exists():
         raise FileNotFoundError(path)
@@ -49,6 +50,8 @@ def read(directory: Path, name: str) -> dict[str, Tensor]:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is not a dict)
     except SafetensorError as error:
         raise _damaged(path, error) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def shapes(directory: Path, name: str) -> dict[str, list[int]]:
@@ -66,6 +69,14 @@ def _tensors(path: Path) -> dict[str, Any]:
         return tensor_header(path)[0]
     except ValueError as error:
         raise _damaged(path, error) from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> InfinidocError:
+    return InfinidocError(f"{path} can't be read ({(error.strerror or str(error)).lower()})")
 
 
 def _damaged(path: Path, error: Exception) -> Damaged:

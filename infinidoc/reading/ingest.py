@@ -58,7 +58,7 @@ def ingest(
                     run.skip(item)
             run.drop_unreadable()
             if any(str(path) == STDIN for path in paths):
-                run.take_stdin(sys.stdin.buffer.read())
+                run.take_stdin(sys.stdin.buffer)
             for file in files:
                 run.take(file)
             run.finish()

@@ -11,7 +11,7 @@ import torch
 
 from infinidoc.documents.discovery import File, Root, Skipped, is_among, is_gone
 from infinidoc.documents.document import Document, Passage, Unreadable
-from infinidoc.documents.formats import load, read_document
+from infinidoc.documents.formats import Opened, limited, load, read_document
 from infinidoc.documents.segmentation import split_into_passages
 from infinidoc.memory.records import NewDocument, PassageRow, SegmentRow, StoredDocument, StoredFile, content_of
 from infinidoc.memory.store import Memory, Store
@@ -90,7 +90,12 @@ class Run:
     def take(self, file: File) -> None:
         self._take(str(file.path), file.name, file.size, lambda: load(file.path))
 
-    def take_stdin(self, data: bytes) -> None:
+    def take_stdin(self, stdin: Opened) -> None:
+        try:
+            data = limited(stdin)
+        except Unreadable as reason:
+            self.skip(Skipped("stdin", str(reason)))
+            return
         self.progress.files += 1
         self.progress.bytes_total += len(data)
         self._take(f"stdin-{hashlib.sha256(data).hexdigest()[:8]}", "stdin", len(data), lambda: data)

@@ -73,6 +73,7 @@ def test_numbers_come_even_without_a_picture(run, monkeypatch):
 MISTAKES = [
     (["passkey", "--lengths", "many"], "'many' is not a length", 1),
     (["passkey", "--lengths", "10"], "too short", 1),
+    (["passkey", "--lengths", f"4k,{'9' * 400}m"], "too long", 1),
     (["passkey", "--samples", "0"], "--samples", 2),
     (["passkey", "--adapter", "nope"], "no adapter nope", 1),
     (["needle", "--lengths", "1m", "--prose", "book.txt"], "without repetition", 1),
@@ -80,6 +81,7 @@ MISTAKES = [
     (["perplexity", "--lengths", "512,1m", "--prose", "book.txt"], "no document is long enough", 1),
     (["perplexity", "--slots", "8,many", "--prose", "book.txt"], "'many' is not a number of slots", 1),
     (["perplexity", "--slots", "0"], "'0' is not a number of slots", 1),
+    (["perplexity", "--slots", str(2**64)], "is not a number of slots up to 65,536", 1),
     (["perplexity", "--keep", "luck"], "can't keep slots by 'luck'", 1),
     (["passkey", "--slots", "8", "--keep", "luck"], "can't keep slots by 'luck'", 1),
     (["passkey", "--slots", "8", "--keep", "learnt"], "no write gate to keep slots by", 1),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from infinidoc.documents import formats
 from infinidoc.memory.store import Store
 from infinidoc.model import encoding
 from infinidoc.reading import approximate
@@ -50,6 +51,14 @@ def test_a_large_collection_without_an_index_says_what_would_help(run, docs, mon
     assert "infinidoc[index]" not in run("ingest", "docs")[2]
     monkeypatch.setattr(approximate, "EXACT_TOKENS", 10)
     assert "pip install 'infinidoc[index]'" in run("ingest", "docs")[2]
+
+
+def test_standard_input_that_has_no_end_is_skipped_and_the_rest_is_read(run, docs, monkeypatch):
+    monkeypatch.setattr(formats, "MAX_BYTES", 10_000)
+    code, out, err = run("ingest", "-", "docs", stdin="yes\n" * 4_000)
+    assert code == 1
+    assert "3 added, 1 skipped" in out
+    assert err == "skipped stdin: larger than 0 MB: split it\n"
 
 
 def test_ingest_json(run, docs):
@@ -152,6 +161,7 @@ def test_log(filled):
     filled("ask", "Which ship carries salt?", "--max-tokens", "2")
     assert "Which ship carries salt?" in filled("log")[1]
     assert json.loads(filled("log", "--json")[1])[0]["question"] == "Which ship carries salt?"
+    assert json.loads(filled("log", "--last", str(2**64), "--json")[1])
 
 
 def test_collections(filled, docs):
@@ -186,6 +196,13 @@ MISTAKES = [
     (["ask", "-c", "../x", "Which ship?"], "can't name a collection", 1),
     (["ask"], "no question", 1),
     (["ask", "--file", "missing.txt"], "missing.txt", 1),
+    (["ask", "--file", "/dev/zero"], "/dev/zero can't be read (larger than 0 MB: split it)", 1),
+    (["search", "--file", "/dev/zero"], "/dev/zero can't be read (larger than 0 MB: split it)", 1),
+    (["compare", "--questions", "/dev/zero", "docs"], "/dev/zero can't be read (larger than 0 MB: split it)", 1),
+    (["compare", "--seed", "-1"], "--seed", 2),
+    (["bench", "questions", "--seed", str(2**32)], "--seed", 2),
+    (["bench", "passkey", "--seed", str(2**64)], "--seed", 2),
+    (["train", "address-head", "--out", "x", "--seed", str(2**64)], "--seed", 2),
     (["ask", "--top", "0", "x"], "--top", 2),
     (["ask", "--nonsense", "x"], "No such option", 2),
     (["log"], "has no collection", 1),
@@ -196,7 +213,8 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "says", "expected"), MISTAKES)
-def test_mistakes_get_one_line_and_an_exit_code(run, arguments, says, expected):
+def test_mistakes_get_one_line_and_an_exit_code(run, arguments, says, expected, monkeypatch):
+    monkeypatch.setattr(formats, "MAX_BYTES", 1000)
     code, out, err = run(*arguments)
     assert code == expected
     assert says in err

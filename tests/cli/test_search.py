@@ -104,6 +104,9 @@ def test_one_bad_question_does_not_lose_the_others(filled):
     assert code == 1
     assert "too long" in bad["error"]
     assert len(good["passages"]) == 1
+    code, out, err = filled("search", "x" * 20_000)
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1  # and nothing of a question that was searched for
 
 
 def test_a_link_opens_the_file_at_its_page_and_no_name_steers_the_terminal():

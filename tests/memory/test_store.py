@@ -263,8 +263,14 @@ def test_damage_gets_a_clear_line(store):
     with pytest.raises(InfinidocError, match="is damaged"):
         store.state()
     (store.directory / name).unlink()
-    with pytest.raises(InfinidocError, match="is missing"):
-        store.state()
+    for reading in (store.state, store.counts):
+        with pytest.raises(InfinidocError, match=f"^{store.directory / name} is missing"):
+            reading()
+    (store.directory / name).mkdir()
+    for reading in (store.state, store.counts):
+        with pytest.raises(InfinidocError, match=f"^{store.directory / name} can't be read"):
+            reading()
+    (store.directory / name).rmdir()
     store.close()
     (store.directory / manifest.MANIFEST).write_bytes(b"not a database" * 1000)
     with pytest.raises(InfinidocError, match="is damaged"):

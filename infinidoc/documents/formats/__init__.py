@@ -3,6 +3,7 @@
 import warnings
 from importlib import import_module
 from pathlib import Path, PurePath
+from typing import Protocol
 
 from infinidoc.documents import packed
 from infinidoc.documents.charset import looks_binary
@@ -50,6 +51,14 @@ _MODULES = {
     "ndjson": "json",
     "ipynb": "notebook",
 }
+
+
+class Opened(Protocol):
+    """A file, a pipe, or a member of an archive."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 # Text to a program, but nothing that a person would read: coordinates and control words.
 _NO_PROSE = {"svg", "ps", "eps"}
 
@@ -59,11 +68,16 @@ def load(path: Path) -> bytes:
     opened."""
     try:
         with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return limited(file)
     except OSError as error:
         if (member := packed.member(str(path))) is None:
             raise Unreadable.because(error) from None
-        data = member.read(MAX_BYTES + 1)
+        return limited(member)
+
+
+def limited(file: Opened) -> bytes:
+    """All of an open file, which may have no end. Raises Unreadable if it is larger than `MAX_BYTES`."""
+    data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise Unreadable(f"larger than {MAX_BYTES >> 20} MB: split it")
     return data

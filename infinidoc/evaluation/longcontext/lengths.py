@@ -4,6 +4,8 @@ import re
 
 from infinidoc.errors import InfinidocError
 
+LONGEST = 1 << 30  # tokens: months of reading
+MOST_SLOTS = 1 << 16
 SHORTEST = 256  # tokens: below that there is no room to hide anything
 _SUFFIXES = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
@@ -18,7 +20,10 @@ def parse_lengths(text: str) -> list[int]:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)([km]?)", part.lower())
         if not match:
             raise InfinidocError(f"{part!r} is not a length", "write them like this: --lengths 4k,32k,1m")
-        length = int(float(match[1]) * _SUFFIXES[match[2]])
+        wanted = float(match[1]) * _SUFFIXES[match[2]]
+        if wanted > LONGEST:
+            raise InfinidocError(f"a length of {part} tokens is too long", "at most 1024m")
+        length = int(wanted)
         if length < SHORTEST:
             raise InfinidocError(f"a length of {length} tokens is too short", f"at least {SHORTEST}")
         lengths.append(length)
@@ -36,8 +41,9 @@ def parse_slots(sizes: str, keep: str) -> tuple[list[int], list[str]]:
 
     numbers, ways = ([part.strip() for part in text.split(",") if part.strip()] for text in (sizes, keep))
     for number in numbers:
-        if not (number.isascii() and number.isdecimal() and int(number)):
-            raise InfinidocError(f"{number!r} is not a number of slots", "write them like this: --slots 64,256")
+        if not (re.fullmatch("[0-9]{1,9}", number) and 0 < int(number) <= MOST_SLOTS):
+            what = f"{number!r} is not a number of slots up to {MOST_SLOTS:,}"
+            raise InfinidocError(what, "write them like this: --slots 64,256")
     if not set(ways) <= set(WAYS):
         raise InfinidocError(f"can't keep slots by {keep!r}", f"choose one or more of {', '.join(WAYS)}")
     return sorted({int(number) for number in numbers}), ways or list(KEEP)
