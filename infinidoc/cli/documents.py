@@ -73,9 +73,10 @@ def show(
 
 @app.command()
 def remove(name: Name, collection: CollectionOption = None, json: JsonOption = False) -> None:
-    """Take documents out of a collection: out of its memory, its addresses and its text.
+    """Take documents out of a collection: out of its addresses, its text, its log and its compressive memory.
 
-    The memory is a sum over documents: each is read once more and subtracted. The file itself stays where it is.
+    That memory, where there is one, is a sum over documents: each is read once more and subtracted. The file itself
+    stays where it is.
 
     Examples:
 
