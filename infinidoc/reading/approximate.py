@@ -22,7 +22,7 @@ from infinidoc.model.addresses import SCALE
 from infinidoc.model.codes import Codes
 from infinidoc.reading.recall import Recalled, recall, scores_of
 
-EXACT_TOKENS = 10_000_000  # that are searched exactly: about a second of two cores
+EXACT_TOKENS = 10_000_000  # that are searched exactly: about two thirds of a second of one core
 CANDIDATES = 512  # passages that are compared exactly
 CELLS_READ = 32  # per token of a question
 TOKENS_FOUND = 256  # per token of a question
