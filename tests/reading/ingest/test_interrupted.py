@@ -35,7 +35,7 @@ def run(name, kill_at=None):
             calls += 1
             if calls == kill_at:
                 signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1e-3))
-        collection = Collection.open(name, models=warm._models, memory=True)
+        collection = Collection.open(name, model, models=warm._models, memory=True)
         sys.setprofile(count)
         collection.ingest([docs])
         sys.setprofile(None)
@@ -63,7 +63,7 @@ def test_killed_at_many_random_moments_the_result_is_that_of_an_undisturbed_run(
 
     Moments are chosen by how far the run is and not by a clock, so that a slow machine sees the same ones.
     """
-    docs = write_library(docs, count=20)
+    docs = write_library(docs, count=40)
     done = subprocess.run([sys.executable, "-c", INGEST, str(docs), str(tiny)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     undisturbed = home / "collections" / "undisturbed"
