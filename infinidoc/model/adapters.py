@@ -1,13 +1,14 @@
 """Adapters: what training adds to a frozen base model, as safetensors with a model card beside them.
 
-An adapter is a directory of up to four files. `adapter.safetensors` holds what a collection is read with: gates and
+An adapter is a directory of up to five files. `adapter.safetensors` holds what a collection is read with: gates and
 LoRA factors of the compressive memory. `head.safetensors` holds the address head that new collections take; each keeps
 a copy of it, so a new head changes no collection. `reader.safetensors` holds the LoRA factors of a reader, which are
 merged to answer and are not there when documents are read, `slots.safetensors` what is trained for memories with slots,
 which is there for those alone. A collection depends on the first file alone. (That one may hold a head too, as older
 ones do: it counts where there is no other.) Their metadata say which base model they were trained on; on any other they
-are refused. The package ships some; those that a user trains or is given are in
-`INFINIDOC_HOME/adapters`.
+are refused. `memory.json` may say which is the last layer whose memory is worth having: those above it are neither
+summed nor read. It stands by itself so that collections read before go on. The package ships some adapters; those that
+a user trains or is given are in `INFINIDOC_HOME/adapters`.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
     from infinidoc.model.base import BaseModel
 
 FILE, HEAD_FILE, READER_FILE = "adapter.safetensors", "head.safetensors", "reader.safetensors"
-SLOTS_FILE, CARD = "slots.safetensors", "README.md"
+SLOTS_FILE, MEMORY_FILE, CARD = "slots.safetensors", "memory.json", "README.md"
 FORMAT = "1"
 NONE = "none"
 DEFAULT_KERNEL = "least_squares"  # where no adapter names one
@@ -53,6 +54,7 @@ class AdapterCard:
     size: int
     shipped: bool
     reader_layer: int | None = None  # the lowest that its reader changes; None: it has no reader of its own
+    last_layer: int | None = None  # that has a memory; None: the model's last
 
     @property
     def reference(self) -> str:
@@ -61,7 +63,7 @@ class AdapterCard:
 
     @property
     def files(self) -> list[Path]:
-        """Those of its four that there are."""
+        """Those with tensors that there are."""
         return _files(self.path)
 
     @property
@@ -168,9 +170,19 @@ def describe(directory: Path) -> AdapterCard:
             size=sum(file.stat().st_size for file in files),
             shipped=directory.parent == shipped(),
             reader_layer=int(reading["first_layer"]) if reading else None,
+            last_layer=_last_layer(directory / MEMORY_FILE),
         )
     except (KeyError, ValueError) as error:
         raise InfinidocError(f"{files[0]} is not an adapter: its metadata lack {error}") from error
+
+
+def _last_layer(file: Path) -> int | None:
+    if not file.is_file():
+        return None
+    try:
+        return int(json.loads(file.read_text(encoding="utf-8"))["last_layer"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InfinidocError(f'{file} is not {{"last_layer": NUMBER}}: {error}', "mend it, or take it away") from error
 
 
 def _metadata(file: Path) -> dict[str, str]:
@@ -230,7 +242,7 @@ def attach_adapter(base: "BaseModel", adapter: Adapter) -> None:
 
     card = adapter.card
     _fits(base, card)
-    attach(base.model, card.kernel, card.first_layer)
+    attach(base.model, card.kernel, card.first_layer, card.last_layer)
     base.model.config.infini_parts, base.model.config.infini_merged = card.parts, adapter.digest
     _put_in(base, adapter.tensors)
 

@@ -64,22 +64,18 @@ class InfiniParameters(nn.Module):
 
     def write_weights(self, hidden: Tensor) -> Tensor:
         """(B, N, D) to (B, K, N), between 0 and 1."""
-        return torch.sigmoid(per_token(hidden, self.write_weight, self.write_bias))
+        weight = self.write_weight.T.contiguous()  # with few columns, products of rows are twice as fast
+        return torch.sigmoid(F.linear(hidden.float(), weight, self.write_bias)).transpose(1, 2)
 
     def foreseen(self, hidden: Tensor) -> Tensor:
         """(B, N, D) to (B, K, N): the log of attention."""
-        return per_token(hidden, self.keep_weight, self.keep_bias)
+        return (self.keep_bias + hidden.float() @ self.keep_weight).transpose(1, 2)
 
     def ridge(self) -> Tensor:
         return F.softplus(self.ridge_bias) * 0.1
 
     def is_closed(self) -> bool:
         return bool((self.gate_bias == CLOSED).all())
-
-
-def per_token(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """(B, N, D) to (B, K, N), float32, by weight (D, K), which is laid out by its few columns: twice as fast."""
-    return F.linear(hidden.float(), weight.T.contiguous(), bias).transpose(1, 2)
 
 
 class Inputs(NamedTuple):
@@ -222,9 +218,9 @@ class CompressiveMemory:
             raise ValueError("infini-attention is not attached to this model: call attach(model) first")
         if slots and "learnt" in keep and any((m.infini.keep_bias == CLOSED).any() for m in modules):
             raise InfinidocError("this model has no write gate to keep slots by", "see: infinidoc train write-gate")
-        kernel, first = KERNELS[model.config.infini_kernel], model.config.infini_first_layer
+        kernel, those = KERNELS[model.config.infini_kernel], remembering(model)
         self.layers = [
-            InfiniLayer(kernel, m.infini, index >= first, LayerSlots(slots, keep, turn_of(model.get_decoder(), index)))
+            InfiniLayer(kernel, m.infini, index in those, LayerSlots(slots, keep, turn_of(model.get_decoder(), index)))
             for index, m in enumerate(modules)
         ]
         if state is not None:
@@ -236,10 +232,11 @@ class CompressiveMemory:
         return states or None
 
     def load(self, state: list[State] | None) -> None:
-        """Takes a state as it is (not a copy: states are values). Rows of the state are rows of the batch."""
-        remembering = [layer for layer in self.layers if layer.remembers]
-        found: Sequence[State | None] = [None] * len(remembering) if state is None else state
-        for layer, own in zip(remembering, found, strict=True):
+        """Takes a state as it is (not a copy: states are values), of layers that remember and perhaps more above them.
+        Rows of the state are rows of the batch."""
+        layers = [layer for layer in self.layers if layer.remembers]
+        found: Sequence[State | None] = [None] * len(layers) if state is None else state[: len(layers)]
+        for layer, own in zip(layers, found, strict=True):
             layer.set_state(own)
 
     @property
@@ -328,10 +325,15 @@ def attention_modules(model: "Model") -> list[Any]:
     return [layer.self_attn for layer in model.get_decoder().layers]
 
 
-def attach(model: "Model", kernel: str = "least_squares", first_layer: int = 0) -> None:
-    """Gives every attention module of a decoder its memory parameters and hooks; layers below the first don't remember.
+def remembering(model: "Model") -> range:
+    """The layers that have a memory."""
+    return range(model.config.infini_first_layer, model.config.infini_last_layer + 1)
 
-    Calling it again changes the kernel and the first layer.
+
+def attach(model: "Model", kernel: str = "least_squares", first_layer: int = 0, last_layer: int | None = None) -> None:
+    """Gives every attention module of a decoder its memory parameters and hooks; layers below the first and above the
+    last (None: the model's last) don't remember. Calling it again changes the kernel and these layers.
+
     Raises ValueError for an unknown kernel, or a model without `layers[i].self_attn`.
     """
     if kernel not in KERNELS:
@@ -339,8 +341,10 @@ def attach(model: "Model", kernel: str = "least_squares", first_layer: int = 0) 
     if not all(hasattr(layer, "self_attn") for layer in getattr(model.get_decoder(), "layers", [None])):
         raise ValueError(f"{type(model).__name__} has no layers[i].self_attn to attach to")
     config = model.config.get_text_config(decoder=True)
+    modules = attention_modules(model)
     model.config.infini_kernel, model.config.infini_first_layer = kernel, first_layer
-    for module in attention_modules(model):
+    model.config.infini_last_layer = len(modules) - 1 if last_layer is None else last_layer
+    for module in modules:
         if not hasattr(module, "infini"):
             kv_heads = config.num_attention_heads // module.num_key_value_groups
             device = next(module.parameters()).device

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from infinidoc.memory.records import PendingSegment, PendingWindow
 from infinidoc.memory.store import Store
+from infinidoc.model.attention import remembering
 from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import Begun, Encoder, Running, Seat, add
 from infinidoc.model.kernels import State, pack, unpack
@@ -45,7 +46,7 @@ def remember(
         notify(progress)
 
     advance(0)
-    state = store.state()
+    state = held(store, base)
     texts = Texts(store, base)
     running: deque[tuple[PendingWindow, Running[list[State]]]] = deque()
 
@@ -63,6 +64,13 @@ def remember(
             commit()
     while running:
         commit()
+
+
+def held(store: Store, base: BaseModel) -> list[State] | None:
+    """A collection's memory, of the layers that remember: it has more if it began before its adapter said which is the
+    last."""
+    state = store.state()
+    return state[: len(remembering(base.model))] if state else None
 
 
 def how_far(store: Store) -> str:

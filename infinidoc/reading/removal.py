@@ -11,6 +11,7 @@ from infinidoc.memory.store import Memory, Store
 from infinidoc.model.base import BaseModel
 from infinidoc.model.encoding import Encoder, Seat, add, subtract
 from infinidoc.model.kernels import State
+from infinidoc.reading.remembering import held
 
 if TYPE_CHECKING:
     from infinidoc.reading.cluster import Cluster
@@ -38,7 +39,7 @@ def state_without(
     documents: Sequence[StoredDocument],
 ) -> list[State] | Literal[Memory.UNCHANGED] | None:
     """A collection's memory without some of its documents; without all that it holds it is empty, not almost empty."""
-    state = store.state()
+    state = held(store, base)
     less = state_of(store, base, reader, documents) if state else None
     if state is None or less is None:
         return Memory.UNCHANGED

@@ -172,3 +172,27 @@ def test_a_memory_that_does_not_add_up_is_refused_before_anything_is_read(tiny, 
     assert not collection.directory.exists()
     with Collection.open(model=str(tiny), adapter=str(card.path), memory=False) as collection:
         assert collection.ingest([tmp_path / "note.txt"]).added == 1
+
+
+def test_layers_above_the_last_neither_remember_nor_answer_and_older_collections_go_on(tiny, tmp_path):
+    _, card = an_adapter(tiny, tmp_path / "mine")
+    texts = {"a": "The Amalia carries grain and wine.", "b": "The Zephyr carries salt.", "c": "The Thetis sank."}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
+    with Collection.open("old", str(tiny), adapter=str(card.path), memory=True) as old:
+        old.ingest([tmp_path / "a.txt", tmp_path / "b.txt"])
+        assert len(old.store.state()) == 2
+    (card.path / adapters.MEMORY_FILE).write_text('{"last_layer": 1}', encoding="utf-8")
+    assert adapters.describe(card.path).last_layer == 1
+    with Collection.open("old") as old, Collection.open("new", str(tiny), adapter=str(card.path), memory=True) as new:
+        assert old.ask("What does the Zephyr carry?", memory_only=True, max_tokens=4).answered
+        old.ingest([tmp_path / "c.txt"])
+        old.remove(old.find(str(tmp_path / "a.txt")))
+        new.ingest([tmp_path / "b.txt", tmp_path / "c.txt"])
+        for mine, theirs in zip(old.store.state(), new.store.state(), strict=True):
+            torch.testing.assert_close(mine.normaliser, theirs.normaliser, rtol=0, atol=1e-4)
+            assert mine.tokens == theirs.tokens
+        assert len(new.store.state()) == 1
+    (card.path / adapters.MEMORY_FILE).write_text("{}", encoding="utf-8")
+    with pytest.raises(InfinidocError, match=r'memory.json is not {"last_layer": NUMBER}'):
+        adapters.describe(card.path)

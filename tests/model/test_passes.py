@@ -18,10 +18,10 @@ def nothing(tokens):
     pass
 
 
-def both_ways(path, precision="fp32", first_layer=0, layer=None):
+def both_ways(path, precision="fp32", first_layer=0, layer=None, last_layer=None):
     """What segments leave in the memory, begun where the first pass ended, and read from the start."""
     base = load_base(str(path), dtype=dtype_of(precision))
-    attach(base.model, first_layer=first_layer)
+    attach(base.model, first_layer=first_layer, last_layer=last_layer)
     head = untrained_head(base, layer)
     if precision == "int8":
         quantise(base.model)
@@ -60,6 +60,14 @@ def test_so_it_is_in_every_precision_wherever_memory_and_addresses_begin(tiny, p
     begun, whole, _, _ = both_ways(tiny, precision, first_layer, layer)
     assert len(whole) == 3 - first_layer
     assert_same(begun, whole)
+
+
+@pytest.mark.parametrize("last_layer", [0, 1])
+def test_nothing_runs_above_the_last_layer_that_remembers(tiny, last_layer):
+    begun, whole, _, above = both_ways(tiny, last_layer=last_layer)
+    assert_same(begun, whole)
+    assert above == []  # the address head is at layer 1, and of the last layer no MLP is needed
+    assert_same(whole, both_ways(tiny)[1][: last_layer + 1])
 
 
 def test_the_first_pass_keeps_nothing_unless_it_is_wanted(tiny):

@@ -132,7 +132,8 @@ def of(model: str | None, adapter: str | None) -> tuple[Shape, Memory, dict[str,
     kernel = KERNELS[chosen.kernel if chosen else DEFAULT_KERNEL]
     state = kernel.empty(1, shape.heads, shape.key, shape.value, torch.device("meta"))
     sums = [tensor for name, tensor in state.tensors().items() if name != "tokens"]
-    remembering = shape.layers - (chosen.first_layer if chosen else 0)
+    above = chosen.last_layer + 1 if chosen and chosen.last_layer is not None else shape.layers
+    remembering = above - (chosen.first_layer if chosen else 0)
     memory = Memory(sum(tensor.numel() for tensor in sums) * remembering, sums[0].element_size())
     return (
         shape,
