@@ -129,6 +129,7 @@ def test_its_memory_is_read(adapted):
     base, _ = adapted
     ids = torch.tensor([[*base.start, *base.encode(question_prompt("What is the pass key?"))]])
     state = encode(base, None, [base.encode("The pass key is 48213. Remember it.")]).state
+    assert len(state) == 16  # layers 8 to 23: what is above them is not missed
     with torch.no_grad():
         silent = base.model(ids).logits
         reminded = base.model(ids, past_key_values=CompressiveMemory(base.model, state)).logits
