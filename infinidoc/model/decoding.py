@@ -18,7 +18,7 @@ Hear = Callable[[Tensor], Any]  # is told the next token of each row (B,); retur
 QKV, GATE_UP = ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj")  # maps that take in the same
 
 
-def nobody(tokens: Tensor) -> None:
+def nobody(said: Tensor) -> None:
     """Hears nothing."""
 
 
@@ -60,16 +60,20 @@ def go_on(
     max_tokens: int,
     stops: Sequence[int],
     hear: Hear = nobody,
+    hear_logits: Hear = nobody,
 ) -> list[list[int]]:
     """Goes on from what a window holds and a first token (B,), which counts; the memory stays as it is.
 
-    Each row ends before the first of its stop tokens, or after `max_tokens`.
+    Each row ends before the first of its stop tokens, or after `max_tokens`. `hear_logits` is told those (B, V) that
+    every token after the first is the likeliest by.
     """
     window = (_Window if isinstance(base.model, LanguageModel) else _Growing)(base.model, memory, max_tokens)
     said, ends = [token], torch.tensor(stops, device=token.device)
     ended = torch.isin(token, ends)
     while not (hear(token) or ended.all()) and len(said) < max_tokens:
-        token = window.next(token)
+        logits = window.next(token)
+        hear_logits(logits)
+        token = logits.argmax(-1)
         said.append(token)
         ended |= torch.isin(token, ends)
     return _ended(torch.stack(said, 1), stops)
@@ -89,7 +93,7 @@ class _Growing:
     @on_free_cores()
     def next(self, token: Tensor) -> Tensor:
         output = self.model(input_ids=token[:, None], past_key_values=self.memory, use_cache=True, logits_to_keep=1)
-        return output.logits[:, -1].argmax(-1)
+        return output.logits[:, -1]
 
 
 class _Window:
@@ -112,7 +116,7 @@ class _Window:
 
     @on_free_cores()
     def next(self, token: Tensor) -> Tensor:
-        """The likeliest token after this one, of each row (B,)."""
+        """Logits (B, V) of what comes after this token of each row (B,)."""
         if getattr(self.model.config, "infini_reads", False):  # others may write what is compared to the last bit
             lay_out(self.model)
         with _products_of_one_row(self.model, token):
@@ -125,7 +129,7 @@ class _Window:
             hidden = hidden + self._attention(index, layer.self_attn, layer.input_layernorm(hidden))
             hidden = hidden + self._mlp(layer.mlp, layer.post_attention_layernorm(hidden))
         self.length += 1
-        return self.model.lm_head(decoder.norm(hidden)).argmax(-1)
+        return self.model.lm_head(decoder.norm(hidden))
 
     def _attention(self, index: int, module: Attention, hidden: Tensor) -> Tensor:
         rows, size, at, end = len(hidden), module.head_dim, self.length, self.held + self.length

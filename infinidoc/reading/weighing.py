@@ -94,6 +94,7 @@ class Reading:
             self.memory = begun.memory.begin(known)
         ids = torch.tensor([self.ids[known:]], device=base.device)
         self.first = read(base, ids, self.memory)[0].float().log_softmax(-1)  # (V,)
+        self._said: tuple[list[int], Tensor] | None = None  # the likeliest answer, and its log p
 
     def refuses(self, threshold: float) -> bool:
         """Whether a refusal is likelier than that."""
@@ -103,11 +104,24 @@ class Reading:
 
     def answer(self, max_tokens: int) -> tuple[str, list[int]]:
         """The likeliest tokens, one after the other, to the end of the answer, and their text."""
-        [ids] = go_on(self.base, self.first.argmax()[None], self.memory, max_tokens, self.base.marks[1:])
+        scores = [self.first]
+        [ids] = go_on(
+            self.base,
+            self.first.argmax()[None],
+            self.memory,
+            max_tokens,
+            self.base.marks[1:],
+            hear_logits=lambda logits: scores.append(logits[0].float().log_softmax(-1)),
+        )
+        if len(scores) > len(ids):  # it came to its end
+            each = [row[token] for row, token in zip(scores, [*ids, self.base.marks[1]], strict=True)]
+            self._said = ids, torch.stack(each).sum()
         return " ".join(self.base.decode(ids).split()), ids
 
     def likelihood(self, answers: Sequence[Sequence[int]]) -> Tensor:
-        """log p of each answer (A,), with its end."""
+        """log p of each answer (A,), with its end; that of the one it gave is known from saying it."""
+        if self._said and [*answers] == [self._said[0]]:
+            return self._said[1][None]
         longest = max(map(len, answers))
         memory = self.memory.copy()
         memory.reorder_cache(torch.zeros(len(answers), dtype=torch.long, device=self.base.device))

@@ -55,6 +55,29 @@ def test_an_answer_is_what_is_likeliest_token_by_token(base):
     assert reading.likelihood([ids]).item() == pytest.approx(by_hand(base, PASSAGES, ids), abs=1e-3)
 
 
+def test_what_it_has_said_to_its_end_is_not_read_again_to_be_weighed(base, monkeypatch):
+    passes = []
+    hook = base.model.get_decoder().register_forward_hook(lambda *_: passes.append(1))
+    reading = Reading(base, QUESTION, PASSAGES)
+    _, cut = reading.answer(3)
+    assert len(cut) == 3  # its end was not said, so it is not known
+    passes.clear()
+    assert reading.likelihood([cut]).item() == pytest.approx(by_hand(base, PASSAGES, cut), abs=1e-3)
+    assert passes.pop()
+    monkeypatch.setitem(vars(base), "marks", (base.marks[0], cut[2]))  # which ends it there
+    monkeypatch.setattr(weighing, "reading_prompt", lambda *_: reading.ids)
+    ended = Reading(base, QUESTION, PASSAGES)
+    _, ids = ended.answer(6)
+    assert ids == cut[:2]
+    passes.clear()
+    found = ended.likelihood([ids])
+    assert not passes
+    torch.testing.assert_close(found, Reading(base, QUESTION, PASSAGES).likelihood([ids]), atol=1e-3, rtol=0)
+    both = ended.likelihood([ids, cut[1:]])
+    torch.testing.assert_close(both[:1], found, atol=1e-3, rtol=0)
+    hook.remove()
+
+
 def test_what_two_readings_begin_with_is_read_once(base):
     lengths = []
     hook = base.model.get_decoder().embed_tokens.register_forward_hook(lambda _, ids, out: lengths.append(out.shape[1]))
