@@ -151,24 +151,39 @@ def score(question: Tensor, weights: Tensor, addresses: "Tensor | Codes", rows: 
     return weights @ best_cosines(question, addresses, rows)
 
 
-def best_cosines(question: Tensor, addresses: "Tensor | Codes", rows: Sequence[int]) -> Tensor:
+def best_cosines(
+    question: Tensor, addresses: "Tensor | Codes", rows: Sequence[int], only: Sequence[int] | None = None
+) -> Tensor:
     """How well passages have each token of a question (N, 128): (N, P), the best cosine over a passage's tokens.
 
-    Passage i owns rows[i]:rows[i + 1] of addresses (R, 128).
+    Passage i owns rows[i]:rows[i + 1] of addresses (R, 128); of `only` those passages, ascending.
     """
     scaled = question / SCALE
-    return _best(lambda part: scaled @ part.float().T, len(question), addresses, rows)
+    return _best(lambda part: scaled @ part.float().T, len(question), addresses, rows, only)
 
 
-def _best(compare: Callable[[Any], Tensor], count: int, addresses: "Tensor | Codes", rows: Sequence[int]) -> Tensor:
+def _best(
+    compare: Callable[[Any], Tensor],
+    count: int,
+    addresses: "Tensor | Codes",
+    rows: Sequence[int],
+    only: Sequence[int] | None,
+) -> Tensor:
     """The best of each passage, (count, P), where `compare` takes addresses (R, 128) to (count, R)."""
-    bounds, found = np.array([*rows, len(addresses)]), torch.empty(count, len(rows))
+    bounds = np.array([*rows, len(addresses)])
+    kept = np.arange(len(rows)) if only is None else np.asarray(only, dtype=int)
+    starts, sizes = bounds[kept], bounds[kept + 1] - bounds[kept]
+    totals, found = np.array([0, *np.cumsum(sizes)]), torch.empty(count, len(kept))
     first = 0
-    while first < len(rows):  # whole passages, about BLOCK rows at a time: what is made of them stays small
-        last = max(first + 1, int(np.searchsorted(bounds, bounds[first] + BLOCK, side="right")) - 1)
-        start, end = bounds[first], bounds[last]
-        best = np.maximum.reduceat(compare(addresses[start:end]).numpy(), bounds[first:last] - start, axis=1)
-        found[:, first:last] = torch.from_numpy(best)
+    while first < len(kept):  # whole passages, about BLOCK rows at a time: what is made of them stays small
+        last = max(first + 1, int(np.searchsorted(totals, totals[first] + BLOCK, side="right")) - 1)
+        places = totals[first:last] - totals[first]
+        if starts[last - 1] - starts[first] == places[-1]:  # they follow each other
+            part = addresses[starts[first] : starts[last - 1] + sizes[last - 1]]
+        else:
+            own = np.repeat(starts[first:last] - places, sizes[first:last])
+            part = addresses.index_select(0, torch.from_numpy(own + np.arange(len(own))))
+        found[:, first:last] = torch.from_numpy(np.maximum.reduceat(compare(part).numpy(), places, axis=1))
         first = last
     return found
 
@@ -200,10 +215,11 @@ class RoughQuestion:
         padding = -len(heaviest) % COLUMNS
         return cls(heaviest, F.pad(columns, (0, 0, 0, padding)).to(torch.int8).T.contiguous(), steps, LONGEST * margins)
 
-    def best_cosines(self, addresses: Tensor, rows: Sequence[int]) -> Tensor:
+    def best_cosines(self, addresses: Tensor, rows: Sequence[int], only: Sequence[int] | None = None) -> Tensor:
         """`best_cosines` of int8 addresses, nearly: (N, P)."""
-        best = _best(lambda part: torch._int_mm(part, self.columns).T, self.columns.shape[1], addresses, rows)
-        found = torch.zeros(len(self.margins), len(rows))
+        width = self.columns.shape[1]
+        best = _best(lambda part: torch._int_mm(part, self.columns).T, width, addresses, rows, only)
+        found = torch.zeros(len(self.margins), best.shape[1])
         found[self.heaviest] = best[: len(self.heaviest)] * (self.steps / SCALE)[:, None]
         return found
 

@@ -34,6 +34,9 @@ class Codes:
     def __getitem__(self, rows: slice | Tensor) -> "Codes":
         return Codes(self.codes[rows], self.centroids)
 
+    def index_select(self, dim: int, rows: Tensor) -> "Codes":
+        return Codes(self.codes.index_select(dim, rows), self.centroids)
+
     def float(self) -> Tensor:
         """Addresses (R, 128): unit vectors times 127."""
         count, among, _ = self.centroids.shape

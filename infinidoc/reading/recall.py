@@ -8,7 +8,6 @@ Nothing of that is kept: it is as exact, and as soon gone, as the addresses.
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -65,20 +64,19 @@ def _possible(
 
 
 def _compared(
-    compare: Callable[[Any, Sequence[int]], Tensor], blocks: list[AddressBlock], only: Collection[int] | None
+    compare: Callable[..., Tensor], blocks: list[AddressBlock], only: Collection[int] | None
 ) -> tuple[list[int], list[int], Tensor]:
-    """Passages, of `only` these, the openings of their documents, and what `compare` makes of their addresses and
-    rows, side by side."""
-
-    def compared(block: AddressBlock) -> tuple[AddressBlock, Tensor]:
-        block = block if only is None else _part(block, only)
-        return block, compare(block.addresses, block.rows)
-
+    """Passages, of `only` these, the openings of their documents, and what `compare` makes of their blocks' addresses,
+    rows and those of their passages that are meant, side by side."""
+    kept = [
+        [place for place, passage in enumerate(block.passages) if only is None or passage in only] for block in blocks
+    ]
     with one_core_each(torch.get_num_threads()) as pool:
-        found = list(pool.map(compared, blocks))
-    passages = [passage for block, _ in found for passage in block.passages]
-    openings = [opening for block, _ in found for opening in block.openings]
-    return passages, openings, torch.cat([cosines for _, cosines in found], 1) if found else torch.empty(0, 0)
+        found = list(pool.map(lambda block, places: compare(block.addresses, block.rows, places), blocks, kept))
+    pairs = list(zip(blocks, kept, strict=True))
+    passages = [block.passages[place] for block, places in pairs for place in places]
+    openings = [block.openings[place] for block, places in pairs for place in places]
+    return passages, openings, torch.cat(found, 1) if found else torch.empty(0, 0)
 
 
 def scores_of(
@@ -95,21 +93,3 @@ def scores_of(
     at = order[np.searchsorted(known, wanted, sorter=order).clip(max=len(known) - 1)]
     opening = cosines[:, np.where(known[at] == wanted, at, np.arange(len(known)))]
     return introduced(weights, cosines, opening, margins)
-
-
-def _part(block: AddressBlock, passages: Collection[int]) -> AddressBlock:
-    """What a block has of these passages."""
-    ends = [*block.rows[1:], len(block.addresses)]
-    kept = [index for index, passage in enumerate(block.passages) if passage in passages]
-    if len(kept) == len(block.passages):
-        return block
-    runs: list[tuple[int, int]] = []  # of rows, one for all passages that follow each other
-    rows, total = [], 0
-    for index in kept:
-        start, end = block.rows[index], ends[index]
-        runs.append((runs.pop()[0] if runs and runs[-1][1] == start else start, end))
-        rows.append(total)
-        total += end - start
-    seen = torch.cat([torch.arange(start, end) for start, end in runs]) if runs else torch.empty(0, dtype=torch.long)
-    own, openings = ([of[index] for index in kept] for of in (block.passages, block.openings))
-    return AddressBlock(block.addresses[seen], own, rows, openings)

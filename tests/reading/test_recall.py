@@ -81,7 +81,9 @@ def test_rounding_first_finds_the_same(tiny, tmp_path, monkeypatch, top):
     torch.manual_seed(0)
     compared = []
     exactly = recalling.best_cosines
-    monkeypatch.setattr(recalling, "best_cosines", lambda q, a, rows: compared.append(len(rows)) or exactly(q, a, rows))
+    monkeypatch.setattr(
+        recalling, "best_cosines", lambda q, a, rows, only: compared.append(len(only)) or exactly(q, a, rows, only)
+    )
     with Collection.open("some", str(tiny)) as collection:
         collection.ingest([write_library(tmp_path / "docs")])
         blocks = collection.store.addresses()
