@@ -172,18 +172,14 @@ def searching(options: argparse.Namespace, work: Path) -> Row:
     """See benchmarks/search.py."""
     import torch
 
-    from benchmarks.search import fill, measure
-    from infinidoc.memory.records import Identity
-    from infinidoc.memory.store import Store
-    from infinidoc.model import loading
-    from infinidoc.model.addresses import untrained_head
+    from benchmarks.search import run
+    from infinidoc.memory.places import Place
+    from infinidoc.reading.collection import Collection
 
-    base, _ = loading.load(bare=True)
-    identity, head = Identity(base.name, base.digest, "none", "", "none"), untrained_head(base)
-    with Store.create(work / "collection", identity, head.tensors()) as store:
-        fill(store, options.addresses)
-        found = measure(store, base, torch.get_num_threads())
-    return {"search_over_copy": found["scanned_over_copied"], "search": found}
+    with Collection(Place("aims", work / "collection")) as collection:
+        collection.ingest([ROOM])
+        (found,) = run(collection, options.addresses, [torch.get_num_threads()], 5, index=False)["rows"]
+    return {"search_over_copy": found["scanned_over_copied"]["scan"], "search": found}
 
 
 def starting(options: argparse.Namespace, work: Path) -> Row:

@@ -113,7 +113,7 @@ def same(found: list[list[Recalled]], others: list[list[Recalled]]) -> float:
     return sum([x.passage for x in one] == [x.passage for x in other] for one, other in pairs) / len(found)
 
 
-def measure(store: Store, base: BaseModel, head: AddressHead, asked: list[str], threads: int) -> dict[str, object]:
+def measure(store: Store, base: BaseModel, head: AddressHead, asked: list[str], threads: int) -> dict[str, Any]:
     torch.set_num_threads(threads)
     warm = Warm(store.revision, store.addresses(), None, None)
     half = warm.part(store, Scope(within=("*[02468].txt",)))
@@ -145,7 +145,7 @@ def measure(store: Store, base: BaseModel, head: AddressHead, asked: list[str], 
     }
 
 
-def measure_index(store: Store, base: BaseModel, head: AddressHead, asked: list[str]) -> dict[str, object]:
+def measure_index(store: Store, base: BaseModel, head: AddressHead, asked: list[str]) -> dict[str, Any]:
     """On as many threads as PyTorch has."""
     faiss = importlib.import_module("faiss")
     faiss.omp_set_num_threads(torch.get_num_threads())
@@ -188,8 +188,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the result there")
     options = parser.parse_args()
     with Collection(Place("search", options.work / "collection")) as collection:
-        if not collection.documents():
-            collection.ingest([LIBRARY])
+        collection.ingest([LIBRARY])  # what it has read before stays
         result = run(collection, options.tokens, options.threads, options.questions, options.index)
     text = json.dumps(result, indent=1)
     print(text)
@@ -197,7 +196,7 @@ def main() -> None:
         options.out.write_text(text + "\n", encoding="utf-8")
 
 
-def run(collection: Collection, tokens: int, threads: list[int], count: int, index: bool) -> dict[str, object]:
+def run(collection: Collection, tokens: int, threads: list[int], count: int, index: bool) -> dict[str, Any]:
     source, base, head = collection.store, collection.load(to_search=True), collection.head
     asked = questions(source, count)
     with (
