@@ -170,17 +170,20 @@ def describe(directory: Path) -> AdapterCard:
             size=sum(file.stat().st_size for file in files),
             shipped=directory.parent == shipped(),
             reader_layer=int(reading["first_layer"]) if reading else None,
-            last_layer=_last_layer(directory / MEMORY_FILE),
+            last_layer=_last_layer(directory / MEMORY_FILE, int(described[0]["first_layer"])),
         )
     except (KeyError, ValueError) as error:
         raise InfinidocError(f"{files[0]} is not an adapter: its metadata lack {error}") from error
 
 
-def _last_layer(file: Path) -> int | None:
+def _last_layer(file: Path, first: int) -> int | None:
     if not file.is_file():
         return None
     try:
-        return int(json.loads(file.read_text(encoding="utf-8"))["last_layer"])
+        last = int(json.loads(file.read_text(encoding="utf-8"))["last_layer"])
+        if last < first:
+            raise ValueError(f"{last} is below its first layer, {first}")
+        return last
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InfinidocError(f'{file} is not {{"last_layer": NUMBER}}: {error}', "mend it, or take it away") from error
 

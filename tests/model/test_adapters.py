@@ -193,6 +193,7 @@ def test_layers_above_the_last_neither_remember_nor_answer_and_older_collections
             torch.testing.assert_close(mine.normaliser, theirs.normaliser, rtol=0, atol=1e-4)
             assert mine.tokens == theirs.tokens
         assert len(new.store.state()) == 1
-    (card.path / adapters.MEMORY_FILE).write_text("{}", encoding="utf-8")
-    with pytest.raises(InfinidocError, match=r'memory.json is not {"last_layer": NUMBER}'):
-        adapters.describe(card.path)
+    for wrong in ("{}", '{"last_layer": -1}', "no JSON"):
+        (card.path / adapters.MEMORY_FILE).write_text(wrong, encoding="utf-8")
+        with pytest.raises(InfinidocError, match=r'memory.json is not {"last_layer": NUMBER}'):
+            adapters.describe(card.path)
